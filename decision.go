@@ -98,6 +98,11 @@ type Decision struct {
 	// Claims lists the mapped claims of a signed-in request in mapping order.
 	Claims []Claim
 
+	// Missing names the required claims that the identity lacks.
+	Missing []string
+	// Token is what judging the credential took.
+	Token TokenFacts
+
 	// Location is where a Redirect sends the browser.
 	Location string
 	// RetryAfter is when a Deny for want of something is worth another try;
@@ -113,6 +118,14 @@ type Decision struct {
 	// DropAuthorization says that the Authorization header was the session and
 	// must not reach the upstream.
 	DropAuthorization bool
+}
+
+// TokenFacts are for metrics and log lines.
+type TokenFacts struct {
+	Bytes  int           // length of the token; 0 when none was presented
+	Looked bool          // the verified tokens were consulted
+	Cached bool          // and it was among them
+	Verify time.Duration // how long verifying took when it was not
 }
 
 // SignedIn reports whether the request passes with an identity.

@@ -79,7 +79,7 @@ type row struct {
 
 const (
 	adviceSignIn = "Sign in and try again."
-	adviceReload = "Reload the page. If that does not help, sign out and in again."
+	adviceReload = "Reload the page. If that does not help, sign in again."
 	adviceToken  = "Send a current session token of this application, or none at all."
 	adviceClient = "This is a fault of the program that made the request."
 	adviceWait   = "Try again in a moment."
