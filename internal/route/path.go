@@ -7,6 +7,7 @@
 package route
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,30 +67,27 @@ func decode(s string) (string, bool) {
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			b.WriteByte(s[i])
-			continue
+		c := s[i]
+		if c == '%' {
+			var ok bool
+			if c, ok = escaped(s[i:]); !ok {
+				return "", false
+			}
+			i += 2
 		}
-		if i+2 >= len(s) || unhex(s[i+1]) < 0 || unhex(s[i+2]) < 0 {
-			return "", false
-		}
-		b.WriteByte(byte(unhex(s[i+1])<<4 | unhex(s[i+2])))
-		i += 2
+		b.WriteByte(c)
 	}
 	return b.String(), true
 }
 
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	default:
-		return -1
+// escaped is the byte that the escape at the beginning of s stands for.
+func escaped(s string) (byte, bool) {
+	if len(s) < 3 {
+		return 0, false
 	}
+	var c [1]byte
+	_, err := hex.Decode(c[:], []byte(s[1:3]))
+	return c[0], err == nil
 }
 
 // plain reports whether a path is written the one ordinary way: only then may
@@ -98,13 +96,12 @@ func plain(path string) (string, bool) {
 	if strings.Contains(path, "//") {
 		return "", false
 	}
-	for i := 0; i < len(path); i++ {
+	for i := range len(path) {
 		switch c := path[i]; {
 		case c == ';' || c == '#' || c >= utf8.RuneSelf:
 			return "", false
 		case c == '%':
-			if i+2 >= len(path) || unhex(path[i+1]) < 0 || unhex(path[i+2]) < 0 ||
-				oddEscape(byte(unhex(path[i+1])<<4|unhex(path[i+2]))) {
+			if c, ok := escaped(path[i:]); !ok || oddEscape(c) {
 				return "", false
 			}
 		}
