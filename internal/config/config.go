@@ -1,7 +1,7 @@
-// Package config reads the environment, and nothing else, into one immutable
-// Config. It is the only package that knows how the settings are spelled; the
-// comments and tags of its fields are the manual, from which
-// config.example.env is generated.
+// Package config turns an environment into one immutable [Config] and says
+// everything that is wrong with it at once. It is the only package that knows
+// how the settings are spelled: the comments and tags of the fields in
+// settings.go are the manual, from which config.example.env is generated.
 package config
 
 import (
@@ -11,10 +11,6 @@ import (
 
 	"github.com/manageros/authproxy"
 )
-
-// Secret is a value that must not be shown: it prints, logs and marshals as
-// "[set]".
-type Secret string
 
 // Config is everything that can be configured, checked and with its defaults.
 // It does not change after Load.
@@ -28,6 +24,8 @@ type Config struct {
 	Headers   Headers
 	Limits    Limits
 	Operation Operation
+
+	effective []effective // in the order of the manual, secrets already masked; for Print
 }
 
 // Clerk names the instance.
