@@ -169,3 +169,18 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 }
+
+// TestStripHint: the first strip of a kind is logged with what to do, the others
+// are counted only.
+func TestStripHint(t *testing.T) {
+	t.Parallel()
+	_, raw, _ := logged(t,
+		request("GET", "/open/x", "X-Auth-Role", "evil"),
+		request("GET", "/open/x", "X_Auth_Role", "evil", "Remote-User", "evil"),
+	)
+	for kind, want := range map[string]string{"identity": "AUTHPROXY_PASS_HEADERS", "product": "AUTHPROXY_STRIP_HEADERS"} {
+		if n := strings.Count(raw, `"kind":"`+kind+`","hint":`); n != 1 || !strings.Contains(raw, want) {
+			t.Errorf("%s is hinted at %d times:\n%s", kind, n, raw)
+		}
+	}
+}
