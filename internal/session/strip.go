@@ -59,7 +59,7 @@ func names(piece string, match func(string) bool) bool {
 	for part := range strings.FieldsFuncSeq(piece, func(r rune) bool { return r == ';' || r == ',' }) {
 		// The name as it stands, inner spaces and all, or the whole part when
 		// there is no "=": some readers take that for a name, too.
-		whole, _, _ := strings.Cut(strings.TrimLeft(part, edge), "=")
+		whole, _, _ := strings.Cut(trimLeft(part), "=")
 		if match(fold(whole)) {
 			return true
 		}
@@ -75,12 +75,34 @@ func names(piece string, match func(string) bool) bool {
 // JavaScript read the header as Latin-1 and count 0x85 and 0xA0 as white space.
 const edge = "\x00\t\n\v\f\r \"'$=\x85\xa0"
 
+// isEdge goes byte by byte: what is cut here need not be UTF-8.
+func isEdge(c byte) bool { return strings.IndexByte(edge, c) >= 0 }
+
+func trimLeft(s string) string {
+	for s != "" && isEdge(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+// trim takes the edge away on both sides, and the "+" that is a space not
+// decoded yet.
+func trim(s string) string {
+	for s != "" && (isEdge(s[0]) || s[0] == '+') {
+		s = s[1:]
+	}
+	for s != "" && (isEdge(s[len(s)-1]) || s[len(s)-1] == '+') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
 // wordBefore looks at the word in front of every "=", wherever the reader began
 // the cookie.
 func wordBefore(part string, match func(string) bool) bool {
 	word, start := "", -1
 	for i := range len(part) {
-		if !strings.Contains(edge, part[i:i+1]) {
+		if !isEdge(part[i]) {
 			if start < 0 {
 				start = i
 			}
@@ -99,10 +121,10 @@ func wordBefore(part string, match func(string) bool) bool {
 	return false
 }
 
-// fold turns a name into the form in which the loosest reader compares it. A "+"
-// is a space that is not decoded yet, and NUL ends a string in C.
+// fold turns a name into the form in which the loosest reader compares it. NUL
+// ends a string in C.
 func fold(name string) string {
-	name, _, _ = strings.Cut(strings.Trim(name, edge+"+"), "\x00")
+	name, _, _ = strings.Cut(trim(name), "\x00")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case strings.ContainsRune(" .[+", r):
