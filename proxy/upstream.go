@@ -190,6 +190,9 @@ func neverReplay(h http.Header) {
 
 // response judges and cleans the upstream's head.
 func (x *pass) response(res *http.Response) error {
+	if res.StatusCode < 100 || res.StatusCode > 999 {
+		return fmt.Errorf("the upstream's status is %d", res.StatusCode) // net/http would panic at it (SMG-20)
+	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		if err := checkSwitch(res, x.request.Upgrade); err != nil {
 			return err

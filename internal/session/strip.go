@@ -3,6 +3,8 @@ package session
 import (
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // clerkName and refreshName are about folded names.
@@ -56,10 +58,10 @@ func readsAs(piece string, match func(string) bool) bool {
 }
 
 func names(piece string, match func(string) bool) bool {
-	for part := range strings.FieldsFuncSeq(piece, func(r rune) bool { return r == ';' || r == ',' }) {
+	for part := range strings.FieldsFuncSeq(blank(piece), func(r rune) bool { return r == ';' || r == ',' }) {
 		// The name as it stands, inner spaces and all, or the whole part when
 		// there is no "=": some readers take that for a name, too.
-		whole, _, _ := strings.Cut(trimLeft(part), "=")
+		whole, _, _ := strings.Cut(strings.TrimLeft(part, edge), "=")
 		if match(fold(whole)) {
 			return true
 		}
@@ -71,30 +73,28 @@ func names(piece string, match func(string) bool) bool {
 }
 
 // edge is what readers take away around a name: white space, quotes, "$", and
-// the "=" of a cookie without a name, which browsers send without it. Python and
-// JavaScript read the header as Latin-1 and count 0x85 and 0xA0 as white space.
-const edge = "\x00\t\n\v\f\r \"'$=\x85\xa0"
+// the "=" of a cookie without a name, which browsers send without it.
+const edge = "\x00 \"'$="
 
-// isEdge goes byte by byte: what is cut here need not be UTF-8.
-func isEdge(c byte) bool { return strings.IndexByte(edge, c) >= 0 }
-
-func trimLeft(s string) string {
-	for s != "" && isEdge(s[0]) {
-		s = s[1:]
+// blank turns into a space whatever some reader counts as white space: control
+// characters (Python), Unicode's (Django and JavaScript decode the field), and
+// 0x85 and 0xA0 alone, which are white space in Latin-1.
+func blank(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
+		return s
 	}
-	return s
-}
-
-// trim takes the edge away on both sides, and the "+" that is a space not
-// decoded yet.
-func trim(s string) string {
-	for s != "" && (isEdge(s[0]) || s[0] == '+') {
-		s = s[1:]
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && size == 1 && (s[0] == 0x85 || s[0] == 0xA0), unicode.IsSpace(r), r == '\ufeff', 0 < r && r < ' ':
+			b.WriteByte(' ')
+		default:
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
 	}
-	for s != "" && (isEdge(s[len(s)-1]) || s[len(s)-1] == '+') {
-		s = s[:len(s)-1]
-	}
-	return s
+	return b.String()
 }
 
 // wordBefore looks at the word in front of every "=", wherever the reader began
@@ -102,7 +102,7 @@ func trim(s string) string {
 func wordBefore(part string, match func(string) bool) bool {
 	word, start := "", -1
 	for i := range len(part) {
-		if !isEdge(part[i]) {
+		if strings.IndexByte(edge, part[i]) < 0 {
 			if start < 0 {
 				start = i
 			}
@@ -121,10 +121,10 @@ func wordBefore(part string, match func(string) bool) bool {
 	return false
 }
 
-// fold turns a name into the form in which the loosest reader compares it. NUL
-// ends a string in C.
+// fold turns a name into the form in which the loosest reader compares it. A "+"
+// is a space that is not decoded yet, and NUL ends a string in C.
 func fold(name string) string {
-	name, _, _ = strings.Cut(trim(name), "\x00")
+	name, _, _ = strings.Cut(strings.Trim(name, edge+"+"), "\x00")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case strings.ContainsRune(" .[+", r):

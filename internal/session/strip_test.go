@@ -41,6 +41,7 @@ func TestStripCookies(t *testing.T) {
 		{"CK-03 PHP plus", "__client+uat=x; +__session=1; b=2", "b=2"},
 		{"CK-03 PHP bracket", "__session[a]=x; __client[uat=1; __session%5Ba=2; b=2", "b=2"},
 		{"CK-03 Latin-1 white space", "\x85__session=x; __session\xa0=1; \xa0 __client_uat=1; b=2", "b=2"},
+		{"CK-03 Unicode white space", "\u3000__session\u2028=x; \ufeff__client_uat=1; __session\x1f=2; a=\u3000b; c=2", "a=\u3000b; c=2"},
 		{"CK-04 nameless", "=__session=x; = __client_uat=2; b=2", "b=2"},
 		{"CK-04 without a value", "__session; b=2", "b=2"},
 		{"CK-04 another case", "__Session=x; __CLIENT_UAT=1; b=2", "b=2"},
