@@ -83,7 +83,7 @@ func valueThreats() []threat {
 		}},
 		{"HDR-42", func(t *testing.T) {
 			judged(t, role("three times too long", strings.Repeat("ü", 1500), 403, "claim-too-large", ""),
-				role("long", strings.Repeat("a", 3000), 200, "", strings.Repeat("a", 3000)))
+				role("longer than a token may be", strings.Repeat("a", 8000), 401, "token-invalid", ""), role("long", strings.Repeat("a", 3000), 200, "", strings.Repeat("a", 3000)))
 			t.Run("seventy thousand", func(t *testing.T) {
 				t.Parallel()
 				g := start(t, setup{})

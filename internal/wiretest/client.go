@@ -150,5 +150,8 @@ func (c *Client) more() {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Fatalf("the server neither answers nor closes; so far it said %q", c.buf)
 	}
-	c.done = err != nil
+	if err != nil {
+		c.done = true
+		_ = c.conn.Close() // nobody is there to be told; and a long test opens many
+	}
 }

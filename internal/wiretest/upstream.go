@@ -1,6 +1,7 @@
 package wiretest
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -163,6 +164,9 @@ func (u *Upstream) accept() {
 	for {
 		conn, err := u.listener.Accept()
 		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				u.t.Errorf("the upstream accepts no more: %v", err)
+			}
 			return
 		}
 		c := &wire{Conn: conn}

@@ -79,10 +79,10 @@ func TestUpstreamSeesWhatIsNoRequest(t *testing.T) {
 	}
 }
 
-func TestUpstreamReplies(t *testing.T) {
-	t.Parallel()
-	release := make(chan struct{})
-	u := wiretest.NewUpstream(t, func(r *wiretest.Request) wiretest.Reply {
+// obedient answers as the target says.
+func obedient(t *testing.T, release <-chan struct{}) *wiretest.Upstream {
+	t.Helper()
+	return wiretest.NewUpstream(t, func(r *wiretest.Request) wiretest.Reply {
 		switch r.Target {
 		case "/early":
 			return wiretest.Reply{Early: true, Bytes: "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"}
@@ -100,6 +100,11 @@ func TestUpstreamReplies(t *testing.T) {
 			return wiretest.Reply{}
 		}
 	})
+}
+
+func TestUpstreamReplies(t *testing.T) {
+	t.Parallel()
+	u := obedient(t, nil)
 	t.Run("early", func(t *testing.T) {
 		t.Parallel()
 		c := wiretest.Dial(t, u.Addr())
@@ -118,6 +123,41 @@ func TestUpstreamReplies(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("silence", func(t *testing.T) {
+		t.Parallel()
+		c := wiretest.Dial(t, u.Addr())
+		c.Send("GET /silence HTTP/1.1\r\nHost: x\r\n\r\n")
+		if got := c.End(); len(got) > 0 {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("head", func(t *testing.T) {
+		t.Parallel()
+		c := wiretest.Dial(t, u.Addr())
+		if got := c.Exchange("HEAD /head HTTP/1.1\r\nHost: x\r\n\r\n"+get, "HEAD", "GET"); len(got) != 2 || got[1].Status != 200 {
+			t.Errorf("got %+v", got)
+		}
+		c.Finish()
+	})
+	t.Run("continue", func(t *testing.T) {
+		t.Parallel()
+		c := wiretest.Dial(t, u.Addr())
+		c.Send("POST /c HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+		const interim = "HTTP/1.1 100 Continue\r\n\r\n"
+		if got := c.Read(len(interim)); got != interim {
+			t.Errorf("got %q", got)
+		}
+		c.Send("hi")
+		if r := c.Response("POST"); r.Status != 200 {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+func TestUpstreamTunnels(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	u := obedient(t, release)
 	t.Run("tunnel", func(t *testing.T) {
 		t.Parallel()
 		c := wiretest.Dial(t, u.Addr())
@@ -153,34 +193,5 @@ func TestUpstreamReplies(t *testing.T) {
 		c := wiretest.Dial(t, u.Addr())
 		c.Send("GET /mute HTTP/1.1\r\nHost: x\r\n\r\n")
 		c.Finish()
-	})
-	t.Run("silence", func(t *testing.T) {
-		t.Parallel()
-		c := wiretest.Dial(t, u.Addr())
-		c.Send("GET /silence HTTP/1.1\r\nHost: x\r\n\r\n")
-		if got := c.End(); len(got) > 0 {
-			t.Errorf("got %q", got)
-		}
-	})
-	t.Run("head", func(t *testing.T) {
-		t.Parallel()
-		c := wiretest.Dial(t, u.Addr())
-		if got := c.Exchange("HEAD /head HTTP/1.1\r\nHost: x\r\n\r\n"+get, "HEAD", "GET"); len(got) != 2 || got[1].Status != 200 {
-			t.Errorf("got %+v", got)
-		}
-		c.Finish()
-	})
-	t.Run("continue", func(t *testing.T) {
-		t.Parallel()
-		c := wiretest.Dial(t, u.Addr())
-		c.Send("POST /c HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-		const interim = "HTTP/1.1 100 Continue\r\n\r\n"
-		if got := c.Read(len(interim)); got != interim {
-			t.Errorf("got %q", got)
-		}
-		c.Send("hi")
-		if r := c.Response("POST"); r.Status != 200 {
-			t.Errorf("got %+v", r)
-		}
 	})
 }
