@@ -273,15 +273,15 @@ func fromYAML(block string) []string {
 
 func TestConfigurationsOfTheREADME(t *testing.T) {
 	t.Parallel()
-	start := fromShell(block(t, "sh", "go run ./cmd/authproxy"))
+	start := fromShell(block(t, "sh", "CLERK_PUBLISHABLE_KEY=pk_test_"))
 	for name, tt := range map[string]struct {
 		environ []string
 		count   int
 	}{
-		"quick start": {start, 2},
-		"signing in":  {append(fromShell(block(t, "sh", "CLERK_SIGN_IN_URL")), start...), 4},
-		"sidecar":     {fromYAML(block(t, "yaml", "initContainers")), 3},
-		"gateway":     {fromYAML(block(t, "yaml", "services")), 4},
+		"with your instance": {start, 2},
+		"signing in":         {append(fromShell(block(t, "sh", "CLERK_SIGN_IN_URL")), start...), 4},
+		"sidecar":            {fromYAML(block(t, "yaml", "initContainers")), 3},
+		"gateway":            {fromYAML(block(t, "yaml", "services")), 4},
 	} {
 		if len(tt.environ) != tt.count {
 			t.Errorf("%s: %d settings are read, expected %d: %v", name, len(tt.environ), tt.count, tt.environ)
@@ -300,7 +300,7 @@ func TestConfigurationsOfTheREADME(t *testing.T) {
 // the network, and returns what asks it as the client of one request.
 func quickStart(t *testing.T, log *slog.Logger) func(path string, header ...string) *http.Response {
 	t.Helper()
-	environ := fromShell(block(t, "sh", "go run ./cmd/authproxy"))
+	environ := fromShell(block(t, "sh", "CLERK_PUBLISHABLE_KEY=pk_test_"))
 	cfg, err := config.Load(append(environ, "CLERK_JWT_KEY="+minttest.Good().PEM, "CLERK_SECRET_KEY="+canary))
 	if err != nil {
 		t.Fatal(err)

@@ -23,18 +23,20 @@ const module = "github.com/manageros/authproxy"
 
 // floors: imports go strictly down.
 var floors = map[string]int{
-	"":                 0,
-	"headers":          1,
-	"jwks":             1,
-	"internal/config":  1,
-	"internal/session": 1,
-	"internal/route":   2,
-	"internal/gate":    3,
-	"internal/account": 4,
-	"proxy":            4,
-	"internal/reqlog":  5,
-	"internal/app":     6,
-	"cmd/authproxy":    7,
+	"":                  0,
+	"headers":           1,
+	"jwks":              1,
+	"internal/clerkdev": 2,
+	"internal/config":   1,
+	"internal/session":  1,
+	"internal/route":    2,
+	"internal/gate":     3,
+	"internal/account":  4,
+	"internal/sample":   4,
+	"proxy":             4,
+	"internal/reqlog":   5,
+	"internal/app":      6,
+	"cmd/authproxy":     7,
 }
 
 // kits are packages for tests and for the gate: they may use testing, and

@@ -55,7 +55,7 @@ func (p *Peers) Resolve(remoteAddr string, h http.Header) Hop {
 	return Hop{
 		Client:    p.client(peer, h.Values("X-Forwarded-For")),
 		Trusted:   true,
-		Host:      lastElement(h.Values("X-Forwarded-Host")),
+		Host:      lastHost(h.Values("X-Forwarded-Host")),
 		Proto:     validProto(lastElement(h.Values("X-Forwarded-Proto"))),
 		Prefix:    validPrefix(h.Values("X-Forwarded-Prefix")),
 		RequestID: validRequestID(h.Values("X-Request-Id")),
@@ -124,6 +124,15 @@ func cutLast(line string) (before, last string, more bool) {
 		return "", strings.Trim(line, " \t"), false
 	}
 	return line[:i], strings.Trim(line[i+1:], " \t"), true
+}
+
+// lastHost is the last element too, but a list that ends in nothing is kept
+// whole: it must be refused, and not mean that there was none.
+func lastHost(lines []string) string {
+	if last := lastElement(lines); last != "" || len(lines) == 0 {
+		return last
+	}
+	return lines[len(lines)-1]
 }
 
 // lastElement is what the nearest hop says: the one that is trusted.

@@ -119,15 +119,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer x.end()
 
-	if refusal := checkMessage(r); refusal != nil {
-		x.refuse(refusal)
-		return
-	}
 	d := h.cfg.Decider.Decide(r.Context(), &x.request)
 	x.report.Decision = d
+	refusal := checkMessage(r)
 	switch {
 	case d.Action != authproxy.Allow:
 		x.render(d)
+	case refusal != nil:
+		x.refuse(refusal)
 	case d.Route == authproxy.RouteReserved:
 		x.reserved(d)
 	default:

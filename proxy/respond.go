@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/manageros/authproxy"
+	"github.com/manageros/authproxy/internal/route"
 )
 
 // Problem is an answer of ours that says no: a problem document (RFC 9457) for
@@ -139,8 +140,8 @@ func (h *Handler) problem(r *authproxy.Request, id string, d authproxy.Decision,
 // what was asked for is plainly a path of ours (RD-01).
 func (h *Handler) signInLink(r *authproxy.Request) string {
 	target := r.Path
-	if r.Query != "" {
-		target += "?" + r.Query
+	if query := route.WithoutClerk(r.Query); query != "" {
+		target += "?" + query
 	}
 	ours := strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "//") && !strings.HasPrefix(target, `/\`)
 	if h.cfg.SignInPath == "" || !r.PageLoad() || !ours || len(target) > longestReturn {
@@ -155,7 +156,9 @@ func setRefusal(h http.Header, d authproxy.Decision, p Problem) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge(d, p.Title))
 	case http.StatusMethodNotAllowed:
-		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") // RFC 9110 section 15.5.6 wants one
+		if h.Get("Allow") == "" { // RFC 9110 section 15.5.6 wants one; a reserved path says its own
+			h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		}
 	}
 	if d.RetryAfter > 0 {
 		seconds := (d.RetryAfter + time.Second - 1) / time.Second

@@ -19,11 +19,16 @@ func serve(ctx context.Context, c command) int {
 		return mistakes(c, err)
 	}
 	log := reqlog.NewLogger(c.stdout, cfg.Operation.LogLevel, cfg.Operation.LogFormat)
-	slog.SetDefault(log) // the HTTP transport has a line for the standard logger
 	a, err := app.New(cfg, app.Options{Log: log, Version: version()})
 	if err != nil {
 		return mistakes(c, err)
 	}
+	return runUntilStopped(ctx, c, log, a.Run)
+}
+
+// runUntilStopped runs until a signal asks to drain; a second one cannot wait.
+func runUntilStopped(ctx context.Context, c command, log *slog.Logger, run func(context.Context, <-chan struct{}) error) int {
+	slog.SetDefault(log) // the HTTP transport has a line for the standard logger
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	now := make(chan struct{})
@@ -33,7 +38,7 @@ func serve(ctx context.Context, c command) int {
 		<-c.signals
 		close(now)
 	}()
-	if err := a.Run(ctx, now); err != nil {
+	if err := run(ctx, now); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}
@@ -66,23 +71,10 @@ func check(_ context.Context, c command) int {
 
 // mistakes lists everything that is wrong with the configuration, one a line.
 func mistakes(c command, err error) int {
-	all := flatten(err)
+	all := app.Mistakes(err)
 	fmt.Fprintf(c.stderr, "authproxy: the configuration cannot be used (%d):\n", len(all))
 	for _, mistake := range all {
 		fmt.Fprintf(c.stderr, "  - %v\n", mistake)
 	}
 	return exitUsage
-}
-
-// flatten takes joined errors apart, as deep as they are joined.
-func flatten(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, flatten(e)...)
-	}
-	return all
 }

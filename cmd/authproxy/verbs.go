@@ -36,6 +36,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"serve", "", "run the proxy (also without a verb)", serve},
+		{"dev", "[--upstream URL] [--listen ADDR]", "run it with a Clerk emulator and a sample app", dev},
 		{"check", "[--print]", "validate the configuration; --print shows what is in effect", check},
 		{"healthcheck", "", "ask the running proxy whether it is ready", healthcheck},
 		{"version", "", "print the version", printVersion},
@@ -71,7 +72,7 @@ func help(c command) int {
 	}
 	fmt.Fprint(c.stdout, "authproxy is an authenticating reverse proxy for Clerk sessions.\n\nUsage: authproxy [verb]\n\n")
 	for _, v := range verbs() {
-		fmt.Fprintf(c.stdout, "  %-22s %s\n", strings.TrimSpace(v.name+" "+v.args), v.does)
+		fmt.Fprintf(c.stdout, "  %-38s %s\n", strings.TrimSpace(v.name+" "+v.args), v.does)
 	}
 	fmt.Fprint(c.stdout, "\nEvery setting comes from the environment: authproxy help config\n")
 	return exitOK

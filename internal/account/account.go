@@ -33,6 +33,7 @@ func New(cfg Config) *Pages { return &Pages{cfg} }
 // Serve answers a request on a reserved path that the Decider let through as d.
 func (p *Pages) Serve(w http.ResponseWriter, r *http.Request, d authproxy.Decision) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
 		p.refuse(w, r, d, authproxy.MethodNotAllowed, "GET and HEAD only")
 		return
 	}
@@ -56,7 +57,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request, d authproxy.Decis
 	if len(origins) == 0 {
 		origins = []authproxy.Origin{d.Origin}
 	}
-	back := route.ReturnTo(r.URL.Query().Get("redirect_url"), d.Origin, origins)
+	back := route.ReturnTo(route.Parameter(r.URL.RawQuery, "redirect_url"), d.Origin, origins)
 	d.Action, d.Location = authproxy.Redirect, route.SignInLocation(p.cfg.SignInURL, d.Origin, "", back)
 	p.cfg.Respond(w, r, d)
 }

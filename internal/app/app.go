@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type Options struct {
 	Version string           // for build_info
 	Now     func() time.Time // nil is time.Now; judges tokens only
 	Rules   session.Rules    // tests ask for Clerk's own; there is no setting for it
+	Renew   *url.URL         // where dev renews a stale session on a page load
 }
 
 // App is the wired program.
@@ -40,7 +42,8 @@ type App struct {
 	gate        *gate.Gate
 	handler     *proxy.Handler
 	metrics     *metrics
-	certificate *certificate // nil without TLS
+	certificate *certificate                    // nil without TLS
+	front       func(http.Handler) http.Handler // what dev puts before the proxy; nil elsewhere
 
 	bound, draining    atomic.Bool
 	inFlight, upgraded atomic.Int64
@@ -62,6 +65,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	if a.keys, err = a.newKeys(); err != nil {
 		return nil, fmt.Errorf("app: keys: %w", err)
 	}
+	a.metrics.keySet(a.keys.Status)
 	if file := cfg.Listen.TLSCertFile; file != "" {
 		if a.certificate, err = newCertificate(file, cfg.Listen.TLSKeyFile, a.log, a.metrics.certificateRenewed); err != nil {
 			return nil, err
@@ -77,7 +81,12 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 }
 
 // Data is the handler of the data listener.
-func (a *App) Data() http.Handler { return a.handler }
+func (a *App) Data() http.Handler {
+	if a.front != nil {
+		return a.front(a.handler)
+	}
+	return a.handler
+}
 
 // Admin is the handler of the admin listener.
 func (a *App) Admin() http.Handler { return a.adminHandler() }
@@ -100,7 +109,6 @@ func (a *App) newKeys() (*jwks.Cache, error) {
 			return nil, err
 		}
 		cfg.Static = set
-		a.metrics.keyCount.Set(float64(len(set.Keys())))
 	} else if c.JWKSURL != nil {
 		cfg.URL = c.JWKSURL.String()
 	}
@@ -130,7 +138,7 @@ func (a *App) newGate(opt Options, parts compiled) (*gate.Gate, error) {
 		Verifier: verifier, Generation: a.keys.Generation, Mapping: parts.mapping, Required: parts.required, Routes: parts.routes, Reserved: reserved,
 		Origins: cfg.Public.Origins, Parties: cfg.Public.Parties, ExtraHosts: cfg.Public.ExtraHosts,
 		Development: instance != nil && !instance.Production,
-		Optional:    cfg.Session.Optional, AllowAnyone: !cfg.Session.CSRF, SignInURL: cfg.Clerk.SignInURL,
+		Optional:    cfg.Session.Optional, AllowAnyone: !cfg.Session.CSRF, SignInURL: cfg.Clerk.SignInURL, RenewURL: opt.Renew,
 		KeepAuthorization: cfg.Headers.PassAuthorization,
 	})
 }
@@ -192,7 +200,7 @@ func upstreamTLS(file string) (*tls.Config, error) {
 
 // announce says that the program is up and where.
 func (a *App) announce(data, admin net.Addr) {
-	attrs := []any{"listen", data.String(), "admin", admin.String(), "auth", "required"}
+	attrs := []any{"listen", data.String(), "admin", admin.String(), "access", "required"}
 	if a.cfg.Session.Optional {
 		attrs[5] = "optional"
 	}

@@ -3,11 +3,13 @@ package app
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/manageros/authproxy"
 	"github.com/manageros/authproxy/headers"
 	"github.com/manageros/authproxy/internal/config"
 	"github.com/manageros/authproxy/internal/route"
+	"github.com/manageros/authproxy/jwks"
 )
 
 // Load reads the configuration and compiles what it only names (paths, mapping,
@@ -37,8 +39,8 @@ func compile(cfg *config.Config) (compiled, error) {
 	var c compiled
 	var mistakes []error
 	note := func(name string, err error) {
-		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, err))
+		for _, e := range Mistakes(err) {
+			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, e))
 		}
 	}
 	var err error
@@ -46,20 +48,52 @@ func compile(cfg *config.Config) (compiled, error) {
 	note("AUTHPROXY_PUBLIC_PATHS", err)
 	if err == nil {
 		err = cfg.CheckSignIn(func(path string) bool { return c.routes.Match(path) == authproxy.RoutePublic })
-		if err != nil {
-			mistakes = append(mistakes, err) // names its setting itself
-		}
+		mistakes = append(mistakes, Mistakes(err)...) // names its setting itself
 	}
 	for _, s := range cfg.Session.RequiredClaims {
 		path, err := headers.ParsePath(s)
 		note("AUTHPROXY_REQUIRED_CLAIMS", err)
 		c.required = append(c.required, path)
 	}
+	if pem := cfg.Clerk.JWTKey; pem != "" {
+		_, err = jwks.ParsePEM([]byte(pem.Reveal()))
+		note("CLERK_JWT_KEY", err)
+	}
+	for _, o := range cfg.Public.Origins {
+		if u := cfg.Upstream.URL; u != nil && o.String() == u.Scheme+"://"+strings.ToLower(u.Host) {
+			note("AUTHPROXY_UPSTREAM", fmt.Errorf("%s is the public origin, so every request would come back here; name the application's own address", o))
+		}
+	}
+	var mapped []string
 	c.mapping, err = headers.ParseMapping(cfg.Headers.Mapping)
 	note("AUTHPROXY_HEADERS", err)
 	if err == nil {
-		c.owner, err = headers.NewOwner(headers.OwnerConfig{Mapped: c.mapping.Headers(), Pass: cfg.Headers.Pass, Strip: cfg.Headers.Strip})
-		note("AUTHPROXY_PASS_HEADERS or AUTHPROXY_STRIP_HEADERS", err)
+		mapped = c.mapping.Headers()
+	}
+	_, err = headers.NewOwner(headers.OwnerConfig{Mapped: mapped, Pass: cfg.Headers.Pass})
+	note("AUTHPROXY_PASS_HEADERS", err)
+	_, err = headers.NewOwner(headers.OwnerConfig{Strip: cfg.Headers.Strip})
+	note("AUTHPROXY_STRIP_HEADERS", err)
+	if len(mistakes) == 0 {
+		c.owner, err = headers.NewOwner(headers.OwnerConfig{Mapped: mapped, Pass: cfg.Headers.Pass, Strip: cfg.Headers.Strip})
+		note("AUTHPROXY_STRIP_HEADERS", err)
 	}
 	return c, errors.Join(mistakes...)
+}
+
+// Mistakes takes joined errors apart, as deep as they are joined, so that each
+// stands on a line of its own.
+func Mistakes(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, Mistakes(e)...)
+	}
+	return all
 }

@@ -34,8 +34,6 @@ type metrics struct {
 	claimsResolved  *prometheus.CounterVec
 	stripped        *prometheus.CounterVec
 	keyFetches      *prometheus.CounterVec
-	keyLastSuccess  prometheus.Gauge
-	keyCount        prometheus.Gauge
 	unknownKid      *prometheus.CounterVec
 	certificateEnds prometheus.Gauge
 }
@@ -67,15 +65,13 @@ func newMetrics(version string) *metrics {
 	m.claimsResolved = counter("claims_resolved_total", "Signed-in requests with the claim, by where it came from.", "claim", "source")
 	m.stripped = counter("stripped_headers_total", "Requests from which headers of this kind were removed.", "kind")
 	m.keyFetches = counter("jwks_fetches_total", "Fetches of the key set.", "outcome")
-	m.keyLastSuccess = gauge("jwks_last_success_timestamp_seconds", "When the key set was last had.")
-	m.keyCount = gauge("jwks_keys", "Usable keys in the key set.")
 	m.unknownKid = counter("jwks_unknown_kid_total", "Tokens that the key set could not verify, and what was done about the set.", "action")
 	m.certificateEnds = gauge("certificate_not_after_timestamp_seconds", "When the data listener's certificate ends; 0 without TLS.")
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "authproxy_build_info", Help: "Always 1."}, []string{"version", "goversion"})
 	build.WithLabelValues(version, runtime.Version()).Set(1)
 
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.upgrades, m.upstream, m.results, m.verify, hits, misses,
-		m.tokenBytes, m.claimsMissing, m.claimsResolved, m.stripped, m.keyFetches, m.keyLastSuccess, m.keyCount, m.unknownKid,
+		m.tokenBytes, m.claimsMissing, m.claimsResolved, m.stripped, m.keyFetches, m.unknownKid,
 		m.certificateEnds, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -143,10 +139,22 @@ func (m *metrics) keys(e jwks.Event) {
 		return
 	}
 	m.keyFetches.WithLabelValues(e.Outcome).Inc()
-	if e.Err == nil {
-		m.keyLastSuccess.Set(float64(e.At.UnixMilli()) / 1000)
-		m.keyCount.Set(float64(e.Keys))
+}
+
+// keySet shows the state of the key set as it is when somebody looks: it may have
+// come from a file.
+func (m *metrics) keySet(status func() jwks.Status) {
+	gauge := func(name, help string, value func(jwks.Status) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "authproxy_" + name, Help: help}, func() float64 { return value(status()) })
 	}
+	m.registry.MustRegister(
+		gauge("jwks_last_success_timestamp_seconds", "When the key set was last had; 0 for a key given as PEM.", func(s jwks.Status) float64 {
+			if s.LastSuccess.IsZero() {
+				return 0
+			}
+			return float64(s.LastSuccess.UnixMilli()) / 1000
+		}),
+		gauge("jwks_keys", "Usable keys in the key set.", func(s jwks.Status) float64 { return float64(s.Keys) }))
 }
 
 func (m *metrics) certificateRenewed(notAfter time.Time) {

@@ -55,7 +55,8 @@ func (a *App) Run(ctx context.Context, now <-chan struct{}) error {
 		err = a.drain(dataServer, cut, now)
 	}
 	cut()
-	_ = dataServer.Close() // whatever is left; Shutdown said what there was to say
+	_ = dataServer.Close()                                                                   // whatever is left; Shutdown said what there was to say
+	a.wait(context.Background(), time.Second, func() bool { return a.inFlight.Load() == 0 }) // for their log lines
 	stop()
 	_ = adminServer.Close() // last, so that the drain can be watched
 	running.Wait()
@@ -84,28 +85,31 @@ func (a *App) drain(server *http.Server, cut context.CancelFunc, now <-chan stru
 	case <-deadline.Done():
 	}
 	err := server.Shutdown(deadline) // does not know upgraded connections
-	a.waitForUpgrades(deadline)
+	a.wait(deadline, limits.ShutdownTimeout, func() bool { return a.upgraded.Load() == 0 })
+	unanswered := a.inFlight.Load() - a.upgraded.Load()
 	cut()
 	select {
 	case <-hurried:
 		return fmt.Errorf("app: drain: second signal: %w", ErrCutShort)
 	default:
 	}
-	if err != nil {
-		return fmt.Errorf("app: drain: %w", ErrCutShort)
+	if err != nil && unanswered > 0 { // else it was a connection on which nobody asked
+		return fmt.Errorf("app: drain: %d requests: %w", unanswered, ErrCutShort)
 	}
 	a.log.Info("drained")
 	return nil
 }
 
-// waitForUpgrades returns when no upgraded connection is left, or time is up.
-func (a *App) waitForUpgrades(deadline context.Context) {
-	tick := time.NewTicker(50 * time.Millisecond)
+// wait returns when done, or when time is up.
+func (a *App) wait(ctx context.Context, longest time.Duration, done func() bool) {
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for a.upgraded.Load() > 0 {
+	for !done() {
 		select {
 		case <-tick.C:
-		case <-deadline.Done():
+		case <-ctx.Done():
 			return
 		}
 	}

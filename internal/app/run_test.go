@@ -112,6 +112,14 @@ func TestDrain(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
+	// What was cut is in the log too.
+	line := p.await(t, "request")
+	for line["path"] != "/open/ws" {
+		line = p.await(t, "request")
+	}
+	if line["upgraded"] != true {
+		t.Errorf("%v", line)
+	}
 	if _, _, err := tunnel.Read(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("the tunnel is still open: %v", err)
 	}

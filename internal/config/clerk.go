@@ -185,7 +185,9 @@ func (c *Config) CheckSignIn(public func(path string) bool) error {
 	if path == "" {
 		path = "/"
 	}
-	if public(path) {
+	// A session with open tasks is sent to the steps below the page, see the
+	// contract on session-pending.
+	if public(path) && public(strings.TrimSuffix(path, "/")+"/tasks") {
 		return nil
 	}
 	line := append(append([]string{}, c.Public.Paths...), path)

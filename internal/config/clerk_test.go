@@ -189,12 +189,12 @@ func TestSignInURL(t *testing.T) {
 func TestCheckSignIn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, url, public string // public is the only public path
+		name, url, public string // public is the only public path, with what is below it
 		hint              string // "" for no mistake
 	}{
 		{"another origin", "https://accounts.example.com/sign-in", "", ""},
 		{"a path that is public", "/sign-in", "/sign-in", ""},
-		{"a path that is not", "/sign-in", "/", "AUTHPROXY_PUBLIC_PATHS=/a,/sign-in,/sign-in/*"},
+		{"a path that is not", "/sign-in", "/other", "AUTHPROXY_PUBLIC_PATHS=/a,/sign-in,/sign-in/*"},
 		{"our own origin", "https://app.example.com/in?x#y", "", "AUTHPROXY_PUBLIC_PATHS=/a,/in,/in/*"},
 		{"our own origin in another spelling", "https://APP.example.com:443/in", "", "AUTHPROXY_PUBLIC_PATHS=/a,/in,/in/*"},
 		{"our own origin, public", "https://app.example.com/in", "/in", ""},
@@ -203,13 +203,20 @@ func TestCheckSignIn(t *testing.T) {
 		{"escapes stay", "/sign%20in", "/sign in", "AUTHPROXY_PUBLIC_PATHS=/a,/sign%20in,/sign%20in/*"},
 	} {
 		cfg := mustLoad(t, live("CLERK_SIGN_IN_URL="+c.url, "AUTHPROXY_PUBLIC_PATHS=/a"))
-		got := config.Mistakes(cfg.CheckSignIn(func(path string) bool { return path == c.public }))
+		got := config.Mistakes(cfg.CheckSignIn(func(path string) bool {
+			return path == c.public || c.public != "" && strings.HasPrefix(path, c.public+"/")
+		}))
 		switch {
 		case c.hint == "" && got != nil:
 			t.Errorf("%s: %v", c.name, got)
 		case c.hint != "" && (len(got) != 1 || got[0].Name != "CLERK_SIGN_IN_URL" || !strings.HasSuffix(got[0].Hint, " "+c.hint)):
 			t.Errorf("%s: got %v, want the line %s", c.name, got, c.hint)
 		}
+	}
+	// A session with open tasks is sent below the page.
+	cfg := mustLoad(t, live("CLERK_SIGN_IN_URL=/sign-in"))
+	if err := cfg.CheckSignIn(func(path string) bool { return path == "/sign-in" }); err == nil {
+		t.Error("/sign-in is public and /sign-in/tasks is not: nothing is wrong")
 	}
 	none := mustLoad(t, noKey("CLERK_JWT_KEY="+minttest.Good().PEM, "AUTHPROXY_ISSUER=https://a.example"))
 	if err := none.CheckSignIn(func(string) bool { return false }); err != nil {

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/manageros/authproxy"
@@ -156,9 +157,11 @@ func (g *Gate) render(id *authproxy.Identity) verified {
 	}
 	for _, path := range g.cfg.Required {
 		if _, ok := path.Value(id.Claims); !ok {
-			v.unfit = authproxy.Refuse(authproxy.ClaimMissing, "the session of %s has no claim %s", id.UserID, path)
 			v.missing = append(v.missing, path.String())
 		}
+	}
+	if len(v.missing) > 0 {
+		v.unfit = authproxy.Refuse(authproxy.ClaimMissing, "the session of %s has no claim %s", id.UserID, strings.Join(v.missing, ", "))
 	}
 	return v
 }

@@ -50,6 +50,7 @@ type Config struct {
 	AllowAnyone       bool     // no cross-origin rule (AUTHPROXY_CSRF=off)
 	KeepAuthorization bool     // the upstream gets the bearer that was the session (AUTHPROXY_PASS_AUTHORIZATION)
 	SignInURL         *url.URL // nil: none known
+	RenewURL          *url.URL // where a page load with a stale session goes to be renewed; nil: a page says so
 	CacheEntries      int      // verified tokens kept; 0 is 8192
 }
 
@@ -100,7 +101,11 @@ func (g *Gate) Decide(ctx context.Context, r *authproxy.Request) authproxy.Decis
 	c.decision.Source = authproxy.SourceNone
 	c.decision.Route = authproxy.RouteDefault
 
-	if refusal := c.wellFormed(); refusal != nil {
+	refusal := c.findHost() // before everything, so that a page of ours can read why it was refused
+	if refusal == nil {
+		refusal = c.wellFormed()
+	}
+	if refusal != nil {
 		return c.deny(refusal)
 	}
 	access := NeedsSession
@@ -111,12 +116,11 @@ func (g *Gate) Decide(ctx context.Context, r *authproxy.Request) authproxy.Decis
 			return c.deny(authproxy.Refuse(authproxy.NotFound, "no such path under %s", route.Prefix))
 		}
 	}
-	c.findOrigin()
 	switch {
-	case c.decision.Route == authproxy.RoutePublic:
-		return c.public(ctx)
 	case r.Preflight():
 		return c.preflight()
+	case c.decision.Route == authproxy.RoutePublic:
+		return c.public(ctx)
 	case access == Open:
 		return c.open()
 	default:
@@ -136,7 +140,9 @@ func (c *question) protected(ctx context.Context) authproxy.Decision {
 	case refusal != nil && c.passesAnyway(presented, refusal):
 		return c.anonymous(refusal)
 	case refusal != nil && c.mayRedirect(presented, refusal):
-		return c.toSignIn(refusal, "")
+		return c.redirect(refusal, c.gate.cfg.SignInURL, "")
+	case refusal != nil && c.mayRenew(refusal):
+		return c.redirect(refusal, c.gate.cfg.RenewURL, "")
 	case refusal != nil:
 		return c.deny(refusal)
 	}
@@ -144,6 +150,7 @@ func (c *question) protected(ctx context.Context) authproxy.Decision {
 		if c.optional() {
 			return c.anonymous(refusal)
 		}
+		c.decision.Identity = v.identity
 		return c.deny(refusal)
 	}
 	if v.identity.Pending() {
@@ -184,6 +191,18 @@ func (c *question) mayRedirect(p session.Presented, refusal *authproxy.Refusal) 
 		(refusal.Reason == authproxy.SessionTokenAndUATMissing || refusal.Reason == authproxy.SessionTokenMissing)
 }
 
+// mayRenew reports whether a refusal is one that Clerk answers with a handshake:
+// the session is only stale. Where nothing renews it the page says so.
+func (c *question) mayRenew(refusal *authproxy.Refusal) bool {
+	switch refusal.Reason {
+	case authproxy.SessionTokenButNoClientUAT, authproxy.ClientUATButNoSessionToken, authproxy.SessionTokenIATBeforeUAT,
+		authproxy.SessionExpiredNoRefresh, authproxy.SessionExpiredNoClient:
+		return c.gate.cfg.RenewURL != nil && c.request.PageLoad()
+	default:
+		return false
+	}
+}
+
 // pending treats a session with open tasks as signed out (clerk.md, 2.13).
 func (c *question) pending(v *verified) authproxy.Decision {
 	refusal := authproxy.Refuse(authproxy.SessionPending, "the session of %s has open tasks", v.identity.UserID)
@@ -191,7 +210,7 @@ func (c *question) pending(v *verified) authproxy.Decision {
 	case c.optional():
 		return c.anonymous(refusal)
 	case c.request.PageLoad():
-		return c.toSignIn(refusal, "/tasks")
+		return c.redirect(refusal, c.gate.cfg.SignInURL, "/tasks")
 	default:
 		return c.deny(refusal)
 	}
@@ -205,6 +224,10 @@ func (c *question) public(ctx context.Context) authproxy.Decision {
 	if refusal := c.hostAllowed(presented.Source); refusal != nil {
 		return c.anonymous(refusal)
 	}
+	// Nobody waits here for a key that may be new: a public path is fast or
+	// anonymous. The shared refetch is started all the same.
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
 	v, refusal := c.authenticate(ctx, presented)
 	if refusal == nil {
 		refusal = c.crossOrigin(presented.Source)
@@ -226,6 +249,9 @@ func (c *question) public(ctx context.Context) authproxy.Decision {
 // preflight lets a CORS preflight through as nobody: it carries no credentials,
 // and the application knows its own CORS rules.
 func (c *question) preflight() authproxy.Decision {
+	if c.decision.Route == authproxy.RoutePublic {
+		return c.anonymous(&authproxy.Refusal{})
+	}
 	if refusal := c.hostAllowed(authproxy.SourceBearer); refusal != nil {
 		return c.deny(refusal)
 	}
@@ -249,10 +275,5 @@ func (c *question) wellFormed() *authproxy.Refusal {
 	if err := route.CheckPath(c.request.Path, c.request.Query); err != nil {
 		return &authproxy.Refusal{Reason: authproxy.RequestAmbiguous, Detail: err.Error()}
 	}
-	host, err := route.ParseHost(c.request.Host)
-	if err != nil {
-		return &authproxy.Refusal{Reason: authproxy.RequestAmbiguous, Detail: err.Error()}
-	}
-	c.host = host
 	return nil
 }

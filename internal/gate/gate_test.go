@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"maps"
 	"net/http"
 	"net/url"
@@ -54,7 +55,7 @@ func newGate(t testing.TB, change func(*gate.Config, *session.Config)) *gate.Gat
 		Reserved:   map[string]gate.Access{"/_authproxy/whoami": gate.NeedsSession, "/_authproxy/sign-in": gate.Open},
 		Origins:    []authproxy.Origin{{Scheme: "https", Host: "app.example.com"}},
 		Parties:    []string{"https://spa.example.com"},
-		ExtraHosts: []string{"authproxy.internal:4180"},
+		ExtraHosts: []string{"authproxy.internal:4180", "svc.internal:80"},
 	}
 	if change != nil {
 		change(&gc, &sc)
@@ -169,6 +170,7 @@ func TestDecide(t *testing.T) {
 
 		{"foreign host", with(page("/x", "Cookie", cookies(ok)), other), authproxy.Deny, authproxy.HostNotAllowed, "", authproxy.RouteDefault},
 		{"extra host, bearer", with(api("GET", "/x", "Authorization", "Bearer "+ok), inside), authproxy.Allow, "", signedIn, authproxy.RouteDefault},
+		{"extra host without its port", with(api("GET", "/x", "Authorization", "Bearer "+ok), func(r *authproxy.Request) { r.Host = "svc.internal" }), authproxy.Allow, "", signedIn, authproxy.RouteDefault},
 		{"extra host, cookie", with(api("GET", "/x", "Cookie", cookies(ok)), inside), authproxy.Deny, authproxy.HostNotAllowed, "", authproxy.RouteDefault},
 		{"bad host", with(page("/x"), func(r *authproxy.Request) { r.Host = "a,b" }), authproxy.Deny, authproxy.RequestAmbiguous, "", authproxy.RouteDefault},
 		{"no host", with(page("/healthz"), func(r *authproxy.Request) { r.Host = "" }), authproxy.Deny, authproxy.RequestAmbiguous, "", authproxy.RouteDefault},
@@ -284,7 +286,7 @@ func TestRequiredClaims(t *testing.T) {
 	})
 	lacking := cookies(token(map[string]any{"organizationId": ""}))
 	d := g.Decide(context.Background(), page("/x", "Cookie", lacking))
-	if d.Action != authproxy.Deny || d.Reason != authproxy.ClaimMissing || len(d.Missing) != 2 || d.Identity == nil {
+	if d.Action != authproxy.Deny || d.Reason != authproxy.ClaimMissing || len(d.Missing) != 2 || d.Identity == nil || !strings.Contains(d.Detail, "organizationId, team.id") {
 		t.Errorf("%+v", d)
 	}
 	for _, path := range []string{"/static/x", "/_authproxy/whoami"} {
@@ -409,6 +411,34 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// TestRenew: where something renews sessions, a page load with a stale one goes
+// there; what is not stale but wrong never does, nor does a call.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	renew := &url.URL{Path: "/renew"}
+	g := newGate(t, func(c *gate.Config, _ *session.Config) { c.RenewURL = renew })
+	ok, expired := token(nil), token(map[string]any{"exp": now.Unix() - 30})
+	forged := minttest.Evil().Sign(minttest.Session(minttest.LiveIss, now, map[string]any{"exp": now.Unix() - 30}), nil)
+	for _, tt := range []struct {
+		name    string
+		request *authproxy.Request
+		action  authproxy.Action
+		reason  authproxy.Reason
+	}{
+		{"expired", page("/x?y", "Cookie", cookies(expired)), authproxy.Redirect, authproxy.SessionExpiredNoRefresh},
+		{"no uat", page("/x", "Cookie", "__session="+ok), authproxy.Redirect, authproxy.SessionTokenButNoClientUAT},
+		{"no token", page("/x", "Cookie", "__client_uat=1795371200"), authproxy.Redirect, authproxy.ClientUATButNoSessionToken},
+		{"older than uat", page("/x", "Cookie", "__session="+ok+"; __client_uat=1795371236"), authproxy.Redirect, authproxy.SessionTokenIATBeforeUAT},
+		{"expired and forged", page("/x", "Cookie", cookies(forged)), authproxy.Deny, authproxy.TokenInvalidSignature},
+		{"expired call", api("GET", "/x", "Cookie", cookies(expired)), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
+	} {
+		d := g.Decide(context.Background(), tt.request)
+		if d.Action != tt.action || d.Reason != tt.reason || tt.action == authproxy.Redirect && !strings.HasPrefix(d.Location, "https://app.example.com/renew?redirect_url=") {
+			t.Errorf("%s: %+v", tt.name, d)
+		}
+	}
+}
+
 func TestAuthorizationGoesWhereItBelongs(t *testing.T) {
 	t.Parallel()
 	ok := "Bearer " + token(nil)
@@ -443,6 +473,63 @@ func TestTrustedOrigin(t *testing.T) {
 		if d := g.Decide(context.Background(), api("GET", "/x", "Origin", origin)); d.TrustedOrigin != want {
 			t.Errorf("%q: %q", origin, d.TrustedOrigin)
 		}
+	}
+}
+
+// TestOriginIsKnownEarly: a page of ours can read why it was refused, whatever
+// the reason.
+func TestOriginIsKnownEarly(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, nil)
+	for _, r := range []*authproxy.Request{
+		api("GET", "/a/../b", "Origin", "https://app.example.com"),
+		api("TRACE", "/", "Origin", "https://app.example.com"),
+		api("GET", "/_authproxy/x", "Origin", "https://app.example.com"),
+	} {
+		if d := g.Decide(context.Background(), r); d.Action != authproxy.Deny || d.TrustedOrigin != "https://app.example.com" {
+			t.Errorf("%s %s: %+v", r.Method, r.Path, d)
+		}
+	}
+}
+
+// TestPreflightIsNobody: on a public path too, and with a session.
+func TestPreflightIsNobody(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, nil)
+	for _, path := range []string{"/x", "/static/x"} {
+		d := g.Decide(context.Background(), api("OPTIONS", path, "Origin", "https://a.example", "Access-Control-Request-Method", "PUT", "Authorization", "Bearer "+token(nil)))
+		if d.Action != authproxy.Allow || assertions(d) != "Status=anonymous" {
+			t.Errorf("%s: %+v", path, d)
+		}
+	}
+}
+
+// TestPublicPathsDoNotWait: a token with an unknown key does not make a public
+// path wait for the key set.
+func TestPublicPathsDoNotWait(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, func(_ *gate.Config, s *session.Config) { s.Keys = waiting{} })
+	if d := g.Decide(context.Background(), page("/healthz", "Authorization", "Bearer "+token(nil))); assertions(d) != "Status=anonymous" || d.Reason != authproxy.JWKKidMismatch {
+		t.Errorf("%+v", d)
+	}
+}
+
+// waiting is a key source that has no key and waits for as long as it may.
+type waiting struct{}
+
+func (waiting) Generation() (uint64, error) { return 1, nil }
+
+func (waiting) Key(ctx context.Context, _ string, _ *rsa.PublicKey) (authproxy.Key, error) {
+	<-ctx.Done() // the test hangs if nothing ends it
+	return authproxy.Key{}, authproxy.ErrKeyUnknown
+}
+
+// TestCrossOriginNamesThePerson: the session is good, the request is not.
+func TestCrossOriginNamesThePerson(t *testing.T) {
+	t.Parallel()
+	d := newGate(t, nil).Decide(context.Background(), api("POST", "/x", "Cookie", cookies(token(nil)), "Origin", "https://evil.example"))
+	if d.Action != authproxy.Deny || d.Identity == nil || d.Identity.UserID != "user_2oracle" {
+		t.Errorf("%+v", d)
 	}
 }
 

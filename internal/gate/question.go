@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/manageros/authproxy"
@@ -22,6 +21,16 @@ type question struct {
 
 	ours          bool // the host is that of a public origin
 	genuineBearer bool // the Authorization header holds a session of ours
+}
+
+// findHost reads the host and finds the request's public origin.
+func (c *question) findHost() *authproxy.Refusal {
+	var err error
+	if c.host, err = route.ParseHost(c.request.Host); err != nil {
+		return &authproxy.Refusal{Reason: authproxy.RequestAmbiguous, Detail: err.Error()}
+	}
+	c.findOrigin()
+	return nil
 }
 
 // findOrigin names the public origin of the request: the entry whose host and
@@ -57,7 +66,7 @@ func (c *question) trusted(origin string) bool {
 // hostAllowed refuses a host that is not ours, so that a name an attacker points
 // at us gets nothing. Bearers may come by an extra host.
 func (c *question) hostAllowed(source authproxy.Source) *authproxy.Refusal {
-	if c.ours || (source == authproxy.SourceBearer && slices.Contains(c.gate.hosts, c.host)) {
+	if c.ours || (source == authproxy.SourceBearer && slices.ContainsFunc(c.gate.hosts, c.host.Same)) {
 		return nil
 	}
 	return authproxy.Refuse(authproxy.HostNotAllowed, "the host %q is none of the public origins", c.host)
@@ -114,15 +123,15 @@ func (c *question) deny(why *authproxy.Refusal) authproxy.Decision {
 	return d
 }
 
-// toSignIn sends the browser to sign in and back. Where nobody knows where to
-// sign in, the page says so instead.
-func (c *question) toSignIn(why *authproxy.Refusal, below string) authproxy.Decision {
+// redirect sends the browser to a page that signs in, or below it, and back.
+// Where nobody knows such a page, ours says so instead.
+func (c *question) redirect(why *authproxy.Refusal, to *url.URL, below string) authproxy.Decision {
 	d := c.deny(why)
-	if c.gate.cfg.SignInURL == nil {
+	if to == nil {
 		return d
 	}
 	d.Action = authproxy.Redirect
-	d.Location = route.SignInLocation(c.gate.cfg.SignInURL, c.decision.Origin, below, c.returnURL())
+	d.Location = route.SignInLocation(to, c.decision.Origin, below, c.returnURL())
 	return d
 }
 
@@ -134,27 +143,11 @@ const longestReturn = 4096
 // puts into queries: those are credentials, and a redirect is no place for them.
 func (c *question) returnURL() string {
 	target := c.request.Path
-	if query := withoutClerk(c.request.Query); query != "" {
+	if query := route.WithoutClerk(c.request.Query); query != "" {
 		target += "?" + query
 	}
 	if len(target) > longestReturn {
 		target = "/"
 	}
 	return c.decision.Origin.String() + target
-}
-
-func withoutClerk(query string) string {
-	if query == "" {
-		return ""
-	}
-	var kept []string
-	for pair := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if decoded, err := url.QueryUnescape(name); err == nil &&
-			(strings.HasPrefix(decoded, "__clerk_") || decoded == "__dev_session" || decoded == "__session") {
-			continue
-		}
-		kept = append(kept, pair)
-	}
-	return strings.Join(kept, "&")
 }

@@ -69,6 +69,19 @@ func (h Host) Is(scheme, originHost string) bool {
 	return err == nil && o.Name == h.Name && portOr(o.Port, scheme) == portOr(h.Port, scheme)
 }
 
+// Same reports whether two hosts name the same place where the scheme is not
+// known: clients leave the scheme's own port out.
+func (h Host) Same(other Host) bool {
+	return h.Name == other.Name && withoutOwn(h.Port) == withoutOwn(other.Port)
+}
+
+func withoutOwn(port string) string {
+	if port == "80" || port == "443" {
+		return ""
+	}
+	return port
+}
+
 func portOr(port, scheme string) string {
 	switch {
 	case port != "":

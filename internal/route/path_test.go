@@ -118,6 +118,9 @@ func TestMatch(t *testing.T) {
 		{"/%5Fauthproxy/x", authproxy.RouteReserved},
 		{"/_AUTHPROXY/x", authproxy.RouteReserved},
 		{"/_authproxy%2Fx", authproxy.RouteReserved},
+		{"/_authproxy;x=1/whoami", authproxy.RouteReserved},
+		{"/_authproxy%3bx/whoami", authproxy.RouteReserved},
+		{"/_authproxy%20/whoami", authproxy.RouteReserved},
 		{"/_authproxyx", authproxy.RouteDefault},
 		{"/x/_authproxy/", authproxy.RouteDefault},
 	} {

@@ -2,8 +2,9 @@ package route
 
 import (
 	"net/url"
-	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/manageros/authproxy"
 )
@@ -32,36 +33,100 @@ func SignInLocation(signIn *url.URL, origin authproxy.Origin, below, returnTo st
 // after decoding once and twice, too.
 func ReturnTo(raw string, here authproxy.Origin, allowed []authproxy.Origin) string {
 	if staysHere(raw) {
-		return here.String() + raw
+		return here.String() + stripClerk(raw)
 	}
-	on := func(o authproxy.Origin) bool {
-		rest, ok := strings.CutPrefix(raw, o.String())
-		return ok && (rest == "" || staysHere(rest) || staysHere("/"+rest) && strings.IndexByte("?#", rest[0]) >= 0)
+	scheme, rest, _ := strings.Cut(raw, "://")
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#\\"); i >= 0 {
+		authority, rest = rest[:i], rest[i:]
+	} else {
+		rest = ""
 	}
-	if slices.ContainsFunc(allowed, on) {
-		return raw
+	host, err := ParseHost(authority)
+	for _, o := range allowed {
+		if err == nil && strings.ToLower(scheme) == o.Scheme && host.Is(o.Scheme, o.Host) &&
+			(rest == "" || staysHere(rest) || rest[0] != '/' && staysHere("/"+rest)) {
+			return o.String() + stripClerk(rest)
+		}
 	}
 	return allowed[0].String() + "/"
 }
 
 // staysHere reports whether every browser reads s as a path of the origin it is
-// resolved on.
+// resolved on, decoded or not. Behind the path anything printable may stand.
 func staysHere(s string) bool {
+	if strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' && c < 0xa0 || c == '\\' }) {
+		return false
+	}
+	path := s
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		path = s[:i]
+	}
 	for range 3 {
-		if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {
+		if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") ||
+			strings.ContainsFunc(path, func(c rune) bool { return unicode.IsControl(c) || c == '\\' }) ||
+			len(path) > 1 && strings.ContainsAny(firstRune(path[1:]), " \u00a0\u2028\u2029\ufeff") {
 			return false
 		}
-		if strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' && c < 0xa0 || c == '\\' }) {
-			return false
-		}
-		if i := strings.IndexAny(s, " \u00a0\u2028\u2029\ufeff"); i >= 0 && i < 3 {
-			return false
-		}
-		decoded, ok := decode(s)
+		decoded, ok := decode(path)
 		if !ok {
 			return true // an escape that decodes to nothing stays as it is
 		}
-		s = decoded
+		path = decoded
 	}
 	return true
+}
+
+func firstRune(s string) string {
+	_, size := utf8.DecodeRuneInString(s)
+	return s[:size]
+}
+
+// stripClerk takes Clerk's parameters out of the query of a path.
+func stripClerk(target string) string {
+	path, query, found := strings.Cut(target, "?")
+	if !found {
+		return target
+	}
+	query, fragment, marked := strings.Cut(query, "#")
+	if query = WithoutClerk(query); query != "" {
+		path += "?" + query
+	}
+	if marked {
+		path += "#" + fragment
+	}
+	return path
+}
+
+// WithoutClerk drops from a query what Clerk puts there: those are credentials,
+// and a redirect is no place for them (threats, invariant I7). The rest keeps its
+// bytes.
+func WithoutClerk(query string) string {
+	if query == "" {
+		return ""
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil &&
+			(strings.HasPrefix(decoded, "__clerk_") || decoded == "__dev_session" || decoded == "__session") {
+			continue
+		}
+		kept = append(kept, pair)
+	}
+	return strings.Join(kept, "&")
+}
+
+// Parameter is the first parameter of this name in a query, "&" being the only
+// separator: net/url drops what holds a ";".
+func Parameter(query, name string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if key == name {
+			if decoded, err := url.QueryUnescape(value); err == nil {
+				return decoded
+			}
+		}
+	}
+	return ""
 }

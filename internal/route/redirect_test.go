@@ -18,6 +18,12 @@ func TestReturnTo(t *testing.T) {
 		"/":                                      "https://other.example.com:8443/",
 		"/a?b=c#d":                               "https://other.example.com:8443/a?b=c#d",
 		"/M%C3%BCller":                           "https://other.example.com:8443/M%C3%BCller",
+		"/search?q=a%0Ab%5Cc":                    "https://other.example.com:8443/search?q=a%0Ab%5Cc",
+		"/a%2520b":                               "https://other.example.com:8443/a%2520b",
+		"/a;b":                                   "https://other.example.com:8443/a;b",
+		"https://app.example.com:443/y":          "https://app.example.com/y",
+		"HTTPS://APP.example.com/y":              "https://app.example.com/y",
+		"/x?__clerk_db_jwt=SECRET&a=1#b":         "https://other.example.com:8443/x?a=1#b",
 		"https://app.example.com":                "https://app.example.com",
 		"https://app.example.com/x":              "https://app.example.com/x",
 		"https://app.example.com?x=1":            "https://app.example.com?x=1",
@@ -34,7 +40,7 @@ func TestReturnTo(t *testing.T) {
 		"https://badexample.com", "https://app.example.com.evil.com", "https://evil.com/https://app.example.com", // RD-02
 		"https://app.example.com@evil.com", `https://evil.com\@app.example.com`, "https://app.example.com%40evil.com", // RD-03
 		"https:evil.com", "https:/evil.com", "https:///evil.com", "http://app.example.com/", "https://app.example.com:444/",
-		"https://app.example.com//evil", `https://app.example.com\evil`, "HTTPS://app.example.com/",
+		"https://app.example.com//evil", `https://app.example.com\evil`,
 		"javascript:alert(1)", "data:text/html,x", "/a\r\nSet-Cookie: x", "/a\x00", // RD-06
 	} {
 		if got := route.ReturnTo(in, other, origins); got != "https://app.example.com/" {

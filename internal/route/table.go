@@ -89,8 +89,9 @@ func Reserved(path string) bool {
 		return false
 	}
 	folded := strings.ToLower(strings.ReplaceAll(decoded, `\`, "/"))
-	folded = "/" + strings.TrimLeft(folded, "/")
-	return folded == strings.TrimSuffix(Prefix, "/") || strings.HasPrefix(folded, Prefix)
+	first, _, _ := strings.Cut(strings.TrimLeft(folded, "/"), "/")
+	first, _, _ = strings.Cut(first, ";") // Tomcat's path parameters
+	return strings.TrimSpace(first) == strings.Trim(Prefix, "/")
 }
 
 // mayBeReserved spares the ordinary path the work: nothing reserved starts

@@ -47,7 +47,7 @@ func TestThreatAuthorization(t *testing.T) {
 		{"JWT-40 basic, then bearer", []string{"Basic eDp5", "Bearer a.b.c"}, bad},
 		{"JWT-40 bearer, then basic", []string{"bearer a.b.c", "Basic eDp5"}, bad},
 		{"JWT-40 bearer, then nothing", []string{"Bearer a.b.c", ""}, bad},
-		{"JWT-40 two others", []string{"Basic eDp5", "Digest x"}, none},
+		{"JWT-40 two others", []string{"Basic eDp5", "Digest x"}, bad},
 		{"JWT-40 another scheme", []string{"Basic eDp5"}, none},
 		{"JWT-40 another scheme that starts alike", []string{"BearerX a.b.c"}, none},
 		{"JWT-40 a bearer inside another scheme", []string{"Basic Bearer a.b.c"}, none},

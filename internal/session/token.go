@@ -47,13 +47,13 @@ func (v *Verifier) Find(r *authproxy.Request) Presented {
 // are not a credential of ours, Clerk's SDK takes the former. What starts as a
 // bearer and cannot be read is refused: somebody else might read it.
 func bearer(fields []string) (token string, presented bool, _ *authproxy.Refusal) {
+	if len(fields) > 1 {
+		return "", true, authproxy.Refuse(authproxy.TokenInvalid, "%d Authorization fields; there may be one", len(fields))
+	}
 	for _, field := range fields {
 		scheme, rest := cutScheme(strings.Trim(field, " \t"))
 		if !strings.EqualFold(scheme, "bearer") {
 			continue
-		}
-		if len(fields) > 1 {
-			return "", true, authproxy.Refuse(authproxy.TokenInvalid, "%d Authorization fields; a bearer comes alone", len(fields))
 		}
 		token, found := strings.CutPrefix(rest, " ")
 		if !found || !b64token(token) {

@@ -1,0 +1,250 @@
+package app_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/manageros/authproxy/internal/app"
+	"github.com/manageros/authproxy/internal/testneed"
+)
+
+// startDev runs dev in this process until the test ends and returns its address.
+func startDev(t *testing.T, upstream string, environ ...string) (*app.Dev, string) {
+	t.Helper()
+	// A port that was free a moment ago: dev prints the address before it listens.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	d, err := app.NewDev(t.Context(), app.DevConfig{Listen: address, Upstream: upstream, Environ: environ, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- d.Run(t.Context(), nil) }()
+	t.Cleanup(func() {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	base := "http://" + address
+	deadline := time.Now().Add(20 * time.Second)
+	for !d.Keys().Ready() || !answers(base) {
+		if time.Now().After(deadline) {
+			t.Fatal("dev is not ready")
+		}
+	}
+	return d, base
+}
+
+func answers(base string) bool {
+	c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err == nil {
+		_ = c.Close()
+	}
+	return err == nil
+}
+
+// person is a browser as far as cookies and redirects go.
+func person(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, Timeout: 20 * time.Second}
+}
+
+func visit(t *testing.T, c *http.Client, method, target string, form url.Values) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Dest", "document")
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host)
+	}
+	answer, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
+}
+
+// signIn picks the first person on the page that asks.
+func signIn(t *testing.T, c *http.Client, base, path string) (*http.Response, string) {
+	t.Helper()
+	answer, page := visit(t, c, http.MethodGet, base+path, nil)
+	if !strings.HasPrefix(answer.Request.URL.Path, "/__clerk/sign-in") {
+		t.Fatalf("nobody is asked to sign in at %s: %d %s", answer.Request.URL, answer.StatusCode, page)
+	}
+	form := url.Values{"redirect_url": {answer.Request.URL.Query().Get("redirect_url")}}
+	value := regexp.MustCompile(`name="user" value="([^"]+)"`).FindStringSubmatch(page)
+	if value == nil {
+		t.Fatalf("nobody to pick:\n%s", page)
+	}
+	form.Set("user", value[1])
+	return visit(t, c, http.MethodPost, base+"/__clerk/sign-in", form)
+}
+
+// TestDevSignIn: a page load leads to a choice of people, and back as one of
+// them; signing out ends it.
+func TestDevSignIn(t *testing.T) {
+	t.Parallel()
+	_, base := startDev(t, "")
+	browser := person(t)
+	answer, page := signIn(t, browser, base, "/?x=1")
+	if answer.StatusCode != http.StatusOK || answer.Request.URL.RequestURI() != "/?x=1" || !strings.Contains(page, "X-Auth-User-Id") {
+		t.Fatalf("%d at %s:\n%s", answer.StatusCode, answer.Request.URL, page)
+	}
+	answer, text := visit(t, browser, http.MethodGet, base+"/_authproxy/whoami", nil)
+	if answer.StatusCode != http.StatusOK || !strings.Contains(text, "X-Auth-Organization-Id") {
+		t.Errorf("whoami: %d", answer.StatusCode)
+	}
+	visit(t, browser, http.MethodPost, base+"/__clerk/sign-out", url.Values{"redirect_url": {"/"}})
+	if answer, _ := visit(t, browser, http.MethodGet, base+"/", nil); !strings.HasPrefix(answer.Request.URL.Path, "/__clerk/sign-in") {
+		t.Errorf("after signing out %s answers", answer.Request.URL)
+	}
+}
+
+// TestDevTokenForCurl: what the banner shows works.
+func TestDevTokenForCurl(t *testing.T) {
+	t.Parallel()
+	d, base := startDev(t, "")
+	if b := d.Banner(); !strings.Contains(b, "/__clerk/token?user=") || !strings.Contains(b, "Ctrl-C") || strings.Count(b, "open ") != 1 {
+		t.Errorf("the banner:\n%s", b)
+	}
+	_, token := visit(t, person(t), http.MethodGet, base+"/__clerk/token?user="+d.Clerk().Users()[0].Username, nil)
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/_authproxy/whoami", nil)
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var who struct {
+		UserID string `json:"user_id"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&who); err != nil || who.UserID != d.Clerk().Users()[0].ID {
+		t.Errorf("%d %+v %v", answer.StatusCode, who, err)
+	}
+}
+
+// TestDevBeforeAnApp: --upstream puts the same before the developer's own app.
+func TestDevBeforeAnApp(t *testing.T) {
+	t.Parallel()
+	upstream, got := recorder(t)
+	_, base := startDev(t, upstream.URL, "AUTHPROXY_HEADERS=+X-Auth-Team=role", "CLERK_PUBLISHABLE_KEY=pk_test_ignored")
+	answer, page := signIn(t, person(t), base, "/x")
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", answer.StatusCode, page)
+	}
+	s := <-got
+	for _, name := range []string{"X-Auth-User-Id", "X-Auth-Role", "X-Auth-Organization-Id", "X-Auth-Team"} {
+		if s.header.Get(name) == "" {
+			t.Errorf("the app gets no %s: %v", name, s.header)
+		}
+	}
+	if strings.Contains(s.header.Get("Cookie"), "__session") {
+		t.Errorf("the app gets %s", s.header.Get("Cookie"))
+	}
+}
+
+// TestDevOnLoopbackOnly: another name for this machine gets nothing.
+func TestDevOnLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	_, base := startDev(t, "")
+	for host, want := range map[string]int{
+		"localhost": http.StatusOK, "app.localhost:4180": http.StatusOK, "127.0.0.1": http.StatusOK,
+		"evil.example": http.StatusMisdirectedRequest, "127.0.0.1.evil.example": http.StatusMisdirectedRequest, "localhost.evil.example": http.StatusMisdirectedRequest,
+	} {
+		for _, path := range []string{"/__clerk/sign-in?prompt=1", "/__clerk/.well-known/jwks.json"} {
+			r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+			r.Host = host
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			if answer.StatusCode != want {
+				t.Errorf("%s as %s: %d, want %d", path, host, answer.StatusCode, want)
+			}
+		}
+	}
+}
+
+func TestDevRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, listen, upstream, environ, want string
+	}{
+		{"all addresses", "0.0.0.0:4180", "", "", "--listen"},
+		{"no host", ":4180", "", "", "--listen"},
+		{"another machine's app", "127.0.0.1:4180", "http://192.0.2.1:80", "", "--upstream"},
+		{"a name that only looks local", "127.0.0.1:4180", "http://localhost.evil.example", "", "--upstream"},
+		{"a live key", "127.0.0.1:4180", "", "CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "CLERK_PUBLISHABLE_KEY"},
+		{"a live secret", "127.0.0.1:4180", "", "CLERK_SECRET_KEY=sk_live_x", "CLERK_SECRET_KEY"},
+		{"a mistake", "127.0.0.1:4180", "", "AUTHPROXY_AUTH=maybe", "AUTHPROXY_AUTH"},
+	} {
+		_, err := app.NewDev(t.Context(), app.DevConfig{Listen: tt.listen, Upstream: tt.upstream, Environ: []string{tt.environ}})
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "sk_live_x") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// TestDevInBrowser plays the whole thing in headless Chromium: sign in, read the
+// headers, switch person, attack, sign out, dark, narrow, without JavaScript, and
+// axe on every page. The pictures stay in artifacts.
+func TestDevInBrowser(t *testing.T) {
+	t.Parallel()
+	node, chromium := testneed.Tool(t, "node"), testneed.Tool(t, "chromium")
+	modules, err := filepath.Abs(filepath.Join("..", "..", ".cache", "npm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(modules, "node_modules", "playwright-core")); err != nil {
+		testneed.Missing(t, "needs npm's playwright-core and axe-core in .cache/npm (.ci/run install)")
+	}
+	script, err := os.ReadFile(filepath.Join("..", "sample", "testdata", "browser", "check.mjs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(modules, "check.mjs") // where node finds the modules
+	if err := os.WriteFile(copied, script, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pictures, err := filepath.Abs(filepath.Join("..", "..", "artifacts", "browser"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, base := startDev(t, "")
+	run := exec.Command(node, copied)
+	run.Env = append(os.Environ(), "BASE_URL="+strings.Replace(base, "127.0.0.1", "localhost", 1), "OUT_DIR="+pictures, "CHROMIUM="+chromium)
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}

@@ -1,0 +1,126 @@
+package clerkdev
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// The life that clerk-js and Clerk's server give their cookies, in seconds.
+const oneYear, tenYears = 365 * 24 * 60 * 60, 315360000
+
+// The names of Clerk's cookies; each is also written with "_" and the suffix of
+// the instance, because all ports of localhost share one jar and only suffixed
+// names are of this instance (clerk-frontend.md, 8.5).
+const (
+	sessionCookie = "__session"
+	uatCookie     = "__client_uat"
+	browserCookie = "__clerk_db_jwt" // development
+	clientCookie  = "__client"       // production; never suffixed, not for scripts
+)
+
+// browser is the one who asks, as its cookies say.
+type browser struct {
+	i     *Instance
+	w     http.ResponseWriter
+	r     *http.Request
+	token string // of the client; "" is a browser this instance does not know
+}
+
+func (i *Instance) browser(w http.ResponseWriter, r *http.Request) *browser {
+	b := &browser{i: i, w: w, r: r}
+	names := []string{clientCookie}
+	if !i.cfg.Production {
+		names = []string{i.suffixed(browserCookie), browserCookie}
+	}
+	for _, name := range names {
+		if c, err := r.Cookie(name); err == nil && i.known(c.Value) {
+			b.token = c.Value
+			return b
+		}
+	}
+	return b
+}
+
+func (i *Instance) suffixed(name string) string { return name + "_" + i.named.CookieSuffix() }
+
+// meet gives a browser that is not known a client of its own. The token is
+// always made here: one that came with the request might be known to others.
+func (b *browser) meet() {
+	if b.token != "" {
+		return
+	}
+	b.token = b.i.NewClient()
+	if b.i.cfg.Production {
+		b.set(crumb{name: clientCookie, value: b.token, maxAge: tenYears, hidden: true})
+		return
+	}
+	b.both(crumb{name: browserCookie, value: b.token, maxAge: oneYear})
+}
+
+// signedInWith sets the cookies of a fresh token. __client_uat must never be
+// later than the token: backends would think the token older than the last
+// change (clerk-frontend.md, 8.6).
+func (b *browser) signedInWith(token Token) {
+	b.both(crumb{name: sessionCookie, value: token.JWT, maxAge: oneYear})
+	b.uat(min(b.i.clientUpdated(b.token), token.IssuedAt.Unix()))
+}
+
+func (b *browser) signedOut() {
+	b.both(crumb{name: sessionCookie, maxAge: -1})
+	b.uat(0)
+}
+
+// uat writes __client_uat: in development as clerk-js does (5.1), in production
+// as the server does (5.2).
+func (b *browser) uat(seconds int64) {
+	c := crumb{name: uatCookie, value: strconv.FormatInt(seconds, 10), domain: registrable(b.r.Host), maxAge: oneYear, strict: true}
+	if b.i.cfg.Production {
+		c.maxAge, c.strict = tenYears, false
+	}
+	b.both(c)
+}
+
+// crumb is what tells one of these cookies from another.
+type crumb struct {
+	name, value, domain string // domain "" is host-only
+	maxAge              int    // seconds; negative removes
+	strict              bool   // SameSite=Strict instead of Lax
+	hidden              bool   // HttpOnly
+}
+
+// both writes a cookie under its plain and its suffixed name.
+func (b *browser) both(c crumb) {
+	b.set(c)
+	c.name = b.i.suffixed(c.name)
+	b.set(c)
+}
+
+// set writes a cookie as clerk-js would. Scripts can read and overwrite all but
+// __client: with HttpOnly on __session the plain cookie would go stale while the
+// suffixed one moves on (clerk-frontend.md, 5.2). Over http there is no Secure.
+func (b *browser) set(c crumb) {
+	site := http.SameSiteLaxMode
+	if c.strict {
+		site = http.SameSiteStrictMode
+	}
+	http.SetCookie(b.w, &http.Cookie{ //nolint:gosec // see above
+		Name: c.name, Value: c.value, Domain: c.domain, Path: "/", MaxAge: c.maxAge,
+		Secure: b.r.TLS != nil, HttpOnly: c.hidden, SameSite: site,
+	})
+}
+
+// registrable is the Domain that clerk-js finds for a host by trying: the last
+// two labels, localhost itself, and none for an address.
+func registrable(hostport string) string {
+	host := strings.ToLower(hostport)
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if strings.Trim(host, "0123456789.:[]") == "" || strings.Contains(host, ":") {
+		return ""
+	}
+	labels := strings.Split(host, ".")
+	return strings.Join(labels[max(0, len(labels)-2):], ".")
+}

@@ -1,0 +1,124 @@
+'use strict';
+// Everything works without this but the countdown and the attack from the page.
+document.documentElement.classList.add('js');
+
+document.addEventListener('DOMContentLoaded', () => {
+  const life = document.querySelector('.life');
+  if (life) countDown(life);
+  const form = document.getElementById('attack-form');
+  if (form) attack(form);
+});
+
+// countDown lets the token's life run down by the server's clock, which the
+// browser's need not agree with.
+function countDown(life) {
+  const { now, issued, expires } = life.dataset;
+  const seconds = life.querySelector('.ring strong');
+  const arc = life.querySelector('.ring .left');
+  const status = life.querySelector('[role=status]');
+  const start = performance.now();
+  const left = () => Math.max(0, expires - now - (performance.now() - start) / 1000);
+  const say = (text) => { if (status.textContent !== text) status.textContent = text; };
+  const tick = () => {
+    const rest = left();
+    seconds.textContent = Math.ceil(rest);
+    arc.setAttribute('stroke-dashoffset', 100 * (1 - Math.min(1, rest / (expires - issued))));
+    life.classList.toggle('late', rest <= 10);
+    life.classList.toggle('over', rest === 0);
+    if (rest === 0) {
+      clearInterval(timer);
+      life.querySelector('.until').hidden = true;
+      life.querySelector('.renew').hidden = false;
+      say('The session token has run out. Load the page again for a new one.');
+    } else if (rest <= 10) {
+      say('The session token has 10 seconds left.'); // once, not every second
+    }
+  };
+  const timer = setInterval(tick, 1000);
+  tick();
+}
+
+function attack(form) {
+  const name = form.querySelector('#name');
+  const value = form.querySelector('#forged');
+  const chips = [...form.querySelectorAll('.chip')];
+  const mark = () => chips.forEach((c) => c.setAttribute('aria-pressed', c.dataset.name === name.value));
+  chips.forEach((c) => c.addEventListener('click', () => { name.value = c.dataset.name; mark(); }));
+  name.addEventListener('input', mark);
+  mark();
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    show(await send(name.value.trim(), value.value.trim()));
+  });
+}
+
+// send forges the header and returns what to show: kind, title, text and the two
+// sides. Only what the application says it received is a verdict.
+async function send(name, value) {
+  let answer;
+  try {
+    answer = await fetch('/echo', { headers: { Accept: 'application/json', [name]: value }, cache: 'no-store', redirect: 'manual' });
+  } catch (error) {
+    return error instanceof TypeError && navigator.onLine
+      ? { kind: 'unsure', title: 'Not sent', text: `The browser refuses this header, or the proxy does not answer. (${error.message})` }
+      : { kind: 'unsure', title: 'Not sent', text: 'The proxy does not answer.' };
+  }
+  if (answer.status === 401 || answer.type === 'opaqueredirect') {
+    return { kind: 'unsure', title: 'The proxy let nothing through', text: 'Your session token has run out. Load the page again for a new one.' };
+  }
+  if (!answer.ok) {
+    return { kind: 'unsure', title: 'The proxy let nothing through', text: `It answered ${answer.status}.` };
+  }
+  return judge(await answer.json(), name, value);
+}
+
+function judge(echo, name, value) {
+  const trial = echo.sent.find((t) => t.name.toLowerCase() === name.toLowerCase());
+  if (!trial) {
+    return { kind: 'unsure', title: 'Not sent', text: 'The browser did not send this header, or sets it itself.' };
+  }
+  const sides = { sent: [{ name, value }], arrived: trial.arrived };
+  const own = echo.received.find((f) => trial.arrived.some((a) => a.name === f.header));
+  const from = own?.claim ? `from your claim ${own.claim}` : 'the proxy’s own word';
+  switch (trial.outcome) {
+    case 'kept back': {
+      sides.from = from;
+      const same = trial.arrived.some((a) => a.value === value);
+      const text = !own ? 'The app received nothing under this name, in any spelling.'
+        : same ? `The app has the same value, ${from}, whatever you send. Try another.`
+          : `What the app has under this name is ${from}.`;
+      return { kind: 'good', title: 'Never arrived', text, sides };
+    }
+    case 'passed':
+      return { kind: 'unsure', title: 'It arrived, as it may', text: 'The proxy does not own this name, so no app should take it for an identity.', sides };
+    default:
+      return { kind: 'bad', title: 'It arrived', text: 'A forged identity reached the app. That is a fault in the proxy.', sides };
+  }
+}
+
+function show({ kind, title, text, sides }) {
+  const verdict = document.getElementById('verdict');
+  verdict.className = `verdict ${kind}`;
+  verdict.replaceChildren(element('b', title), element('span', text));
+  document.getElementById('sides').hidden = !sides;
+  if (!sides) return;
+  for (const side of ['sent', 'arrived']) {
+    const rows = sides[side].map((f) => pair(element('dt', f.name), element('dd', f.value)));
+    if (side === 'arrived' && sides.from) rows.forEach((r) => r.lastChild.append(element('span', sides.from, 'from')));
+    if (rows.length === 0) rows.push(pair(element('dt', 'under this name'), element('dd', 'nothing', 'none')));
+    document.getElementById(side).replaceChildren(...rows);
+  }
+}
+
+function pair(...children) {
+  const div = document.createElement('div');
+  div.append(...children);
+  return div;
+}
+
+function element(tag, text, className = '') {
+  const e = document.createElement(tag);
+  e.textContent = text;
+  if (className) e.className = className;
+  return e;
+}
