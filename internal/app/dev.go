@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/manageros/authproxy/headers"
 	"github.com/manageros/authproxy/internal/clerkdev"
+	"github.com/manageros/authproxy/internal/config"
 	"github.com/manageros/authproxy/internal/route"
 	"github.com/manageros/authproxy/internal/sample"
 )
@@ -61,9 +61,10 @@ func NewDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 	if err != nil {
 		return nil, err
 	}
-	var watch func(http.Handler) http.Handler
+	var page *sample.Sample // made when the settings are known; nothing is served before Run
 	if d.upstream == "" {
-		if watch, err = d.serveSample(ctx, cfg); err != nil {
+		d.upstream, err = d.serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { page.ServeHTTP(w, r) }))
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -71,10 +72,17 @@ func NewDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 	if err != nil {
 		return nil, err
 	}
+	watch := func(next http.Handler) http.Handler { return next }
+	if cfg.Upstream == "" {
+		if page, err = newSample(settings); err != nil {
+			return nil, err
+		}
+		watch = page.Watch
+	}
 	if d.App, err = New(settings, Options{Log: cfg.Log, Version: cfg.Version, Renew: &url.URL{Path: devSignIn}}); err != nil {
 		return nil, err
 	}
-	d.front = func(proxy http.Handler) http.Handler { return d.frontHandler(proxy, watch) }
+	d.front = func(proxy http.Handler) http.Handler { return d.frontHandler(watch(proxy)) }
 	return d, nil
 }
 
@@ -110,21 +118,16 @@ func (d *Dev) serve(ctx context.Context, h http.Handler) (string, error) {
 	return "http://" + l.Addr().String(), nil
 }
 
-// serveSample starts the sample app as a real upstream, and returns what watches
-// requests in front of the proxy for it.
-func (d *Dev) serveSample(ctx context.Context, cfg DevConfig) (func(http.Handler) http.Handler, error) {
-	mapping, err := headers.ParseMapping(setting(cfg.Environ, "AUTHPROXY_HEADERS"))
-	if err != nil {
-		return nil, fmt.Errorf("AUTHPROXY_HEADERS: %w", err)
-	}
-	page, err := sample.New(sample.Config{
-		Mapping: mapping, SignInPath: devSignIn, SignOutPath: devSignOut, SwitchPath: devSignIn + "?switch=1",
-	})
+// newSample is the sample app, which knows what the proxy removes and sets.
+func newSample(settings *config.Config) (*sample.Sample, error) {
+	parts, err := compile(settings)
 	if err != nil {
 		return nil, err
 	}
-	d.upstream, err = d.serve(ctx, page)
-	return page.Watch, err
+	return sample.New(sample.Config{
+		Mapping: parts.mapping, Owner: parts.owner,
+		SignInPath: devSignIn, SignOutPath: devSignOut, SwitchPath: devSignIn + "?switch=1",
+	})
 }
 
 // apiHandler is what Clerk has at its own hosts: the Backend API and the key set.
@@ -141,10 +144,7 @@ func apiHandler(clerk *clerkdev.Instance) http.Handler {
 // frontHandler answers the emulator's paths before the proxy sees them, and only
 // to loopback hosts: a page elsewhere that finds a name for this machine gets
 // nothing.
-func (d *Dev) frontHandler(proxy http.Handler, watch func(http.Handler) http.Handler) http.Handler {
-	if watch != nil {
-		proxy = watch(proxy)
-	}
+func (d *Dev) frontHandler(proxy http.Handler) http.Handler {
 	frontend := d.clerk.Frontend()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, err := route.ParseHost(r.Host)

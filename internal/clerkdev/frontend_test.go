@@ -101,7 +101,7 @@ func TestSignInPage(t *testing.T) {
 		t.Fatalf("%d %v", got.StatusCode, got.Header)
 	}
 	for _, want := range []string{
-		`<html lang="en">`, "<h1>", "<main>", "Zoë Müller", "manager · Nordlicht GmbH", "admin · Acme, Inc.",
+		`<html lang="en">`, "<h1>", "<main>", "Zoë Müller", "manager · Nördlicht GmbH", "admin · Acme, Inc.",
 		`<form method="post" action="/__clerk/sign-in">`, `name="redirect_url" value="/a?b=&#34;&lt;x&gt;"`,
 		`<button name="user" value="` + i.Users()[0].ID + `">`, "&lt;script&gt;", "&lt;b&gt;",
 		`value="` + banned.ID + `" disabled`, ">banned<", `value="` + bare.ID + `" disabled`, ">locked<", ">gone<", ">" + bare.ID + "<",
