@@ -26,6 +26,10 @@ func TestExitCodes(t *testing.T) {
 		{"check of nothing", []string{"check"}, nil, 2},
 		{"serve of nothing", nil, nil, 2},
 		{"serve on a bad address", []string{"serve"}, append([]string{"AUTHPROXY_LISTEN=192.0.2.1:1"}, good...), 1},
+		{"dev on all addresses", []string{"dev", "--listen", "0.0.0.0:4180"}, nil, 2},
+		{"dev before another machine", []string{"dev", "--upstream", "http://192.0.2.1"}, nil, 2},
+		{"dev beside a live key", []string{"dev"}, []string{"CLERK_SECRET_KEY=sk_live_x"}, 2},
+		{"dev with an unknown flag", []string{"dev", "--x"}, nil, 2},
 		{"health of nobody", []string{"healthcheck"}, append([]string{"AUTHPROXY_ADMIN_LISTEN=127.0.0.1:1"}, good...), 1},
 		{"health of nothing", []string{"healthcheck"}, nil, 1},
 	} {
