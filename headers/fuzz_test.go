@@ -90,7 +90,10 @@ func FuzzForwarded(f *testing.F) {
 		if hop.Client.Is4In6() || hop.Client.Zone() != "" {
 			t.Errorf("client %v", hop.Client)
 		}
-		for _, value := range []string{hop.Host, hop.Proto, hop.Prefix, hop.RequestID} {
+		if hop.Host != "" && !strings.Contains(host, hop.Host) {
+			t.Errorf("host %q out of %q", hop.Host, host)
+		}
+		for _, value := range []string{hop.Proto, hop.Prefix, hop.RequestID} {
 			if value != "" && (!printable(value) || strings.ContainsAny(value, ` ,\"<>?#`)) {
 				t.Errorf("%q is believed", value)
 			}

@@ -15,6 +15,13 @@ func (i *Instance) Sign(header, claims map[string]any) (string, error) {
 	return i.keys.sign(header, claims)
 }
 
+// Leave ends a membership behind the back of everybody.
+func (i *Instance) Leave(membershipID string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.state.memberships, membershipID)
+}
+
 // Events lists the kinds of what was emitted so far.
 func (i *Instance) Events() []string {
 	i.hooks.mu.Lock()

@@ -101,7 +101,7 @@ func TestSignInPage(t *testing.T) {
 		t.Fatalf("%d %v", got.StatusCode, got.Header)
 	}
 	for _, want := range []string{
-		`<html lang="en">`, "<h1>", "<main>", "Zoë Müller", "manager · Nördlicht GmbH", "admin · Acme, Inc.",
+		`<html lang="en">`, "<h1>", "<main>", "Zoë Müller", "manager · Nordlicht GmbH", "admin · Acme, Inc.",
 		`<form method="post" action="/__clerk/sign-in">`, `name="redirect_url" value="/a?b=&#34;&lt;x&gt;"`,
 		`<button name="user" value="` + i.Users()[0].ID + `">`, "&lt;script&gt;", "&lt;b&gt;",
 		`value="` + banned.ID + `" disabled`, ">banned<", `value="` + bare.ID + `" disabled`, ">locked<", ">gone<", ">" + bare.ID + "<",
@@ -186,6 +186,26 @@ func TestSignInAndOut(t *testing.T) {
 	}
 	if got := j.ask(i, get(clerkdev.SignInPath)); got.StatusCode != 200 || j["__session"] != nil {
 		t.Errorf("signed out and let in: %d", got.StatusCode)
+	}
+}
+
+// TestThreatRedirectOnTheWayIn: RD-05, at every place that reads redirect_url.
+func TestThreatRedirectOnTheWayIn(t *testing.T) {
+	t.Parallel()
+	i, _ := standing(t)
+	j, evil := jar{}, "?redirect_url="+url.QueryEscape("https://evil.example/x")
+	if page := body(t, j.ask(i, get(clerkdev.SignInPath+evil))); !strings.Contains(page, `name="redirect_url" value="/"`) {
+		t.Error("the page carries a foreign URL")
+	}
+	for _, r := range []*http.Request{
+		form(clerkdev.SignInPath, "user", i.Users()[0].ID, "redirect_url", "https://evil.example/x"),
+		form(clerkdev.SignInPath+evil, "user", i.Users()[0].ID),
+		get(clerkdev.SignInPath + evil),
+		form(clerkdev.SignOutPath, "redirect_url", "https://evil.example/x"), form(clerkdev.SignOutPath + evil),
+	} {
+		if got := j.ask(i, r); got.StatusCode/100 != 3 || got.Header.Get("Location") != "/" {
+			t.Errorf("%s %s: %d to %q", r.Method, r.URL.Path, got.StatusCode, got.Header.Get("Location"))
+		}
 	}
 }
 

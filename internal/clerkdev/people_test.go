@@ -176,6 +176,10 @@ func TestMembership(t *testing.T) {
 	if _, claims := decoded(t, mint(t, i, s.ID)); claims["o"].(map[string]any)["rol"] != "member" || claims["fea"] != nil {
 		t.Errorf("%v", claims["o"])
 	}
+	i.Leave(m.ID)
+	if _, claims := decoded(t, mint(t, i, s.ID)); claims["o"] != nil {
+		t.Errorf("no member any more, and o is %v", claims["o"])
+	}
 }
 
 func TestOneSessionForEachBrowser(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -54,13 +55,8 @@ func (i *Instance) MintToken(sessionID, azp string) (Token, error) {
 	if err != nil {
 		return Token{}, fmt.Errorf("clerkdev: Mint: %w", err)
 	}
-	claims := i.sessionClaims(who, token, azp)
-	for name, value := range custom {
-		if _, taken := claims[name]; !taken {
-			claims[name] = value
-		}
-	}
-	token.JWT, err = i.keys.sign(map[string]any{"cat": sessionClass, "oiat": now.Unix()}, claims)
+	maps.Copy(custom, i.sessionClaims(who, token, azp)) // whatever a template says, Clerk's own claims stand
+	token.JWT, err = i.keys.sign(map[string]any{"cat": sessionClass, "oiat": now.Unix()}, custom)
 	if err != nil {
 		return Token{}, fmt.Errorf("clerkdev: Mint: %w", err)
 	}
