@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/manageros/authproxy"
 	"github.com/manageros/authproxy/headers"
@@ -67,8 +68,8 @@ type verified struct {
 	identity *authproxy.Identity
 	claims   []authproxy.Claim
 	assert   []authproxy.Field
-	unfit    *authproxy.Refusal // the claims cannot be passed on, or one is missing
-	missing  []string           // required claims that are not there
+	unfit    *authproxy.Refusal // the claims cannot be passed on
+	missing  []string           // of the claims that may be required, those that are not there
 }
 
 // New returns a Gate, or all that is wrong with cfg.
@@ -159,15 +160,19 @@ func (c *question) protected(ctx context.Context) authproxy.Decision {
 	return c.fit(v)
 }
 
-// fit refuses a person whose claims cannot be passed on or do not suffice. The
-// reserved paths are excused from the latter: whoami is where one looks for the
-// claim that is missing.
+// fit refuses a person whose claims cannot be passed on or do not suffice here.
+// The reserved paths ask for no claims: whoami is where one looks for the claim
+// that is missing.
 func (c *question) fit(v *verified) authproxy.Decision {
-	if v.unfit == nil || (v.unfit.Reason == authproxy.ClaimMissing && c.decision.Route == authproxy.RouteReserved) {
+	refusal := v.unfit
+	if refusal == nil && len(v.missing) > 0 && c.decision.Route == authproxy.RouteDefault {
+		refusal = authproxy.Refuse(authproxy.ClaimMissing, "the session of %s has no claim %s", v.identity.UserID, strings.Join(v.missing, ", "))
+	}
+	if refusal == nil {
 		return c.allow(v)
 	}
 	c.decision.Identity, c.decision.Claims, c.decision.Missing = v.identity, v.claims, v.missing
-	return c.deny(v.unfit)
+	return c.deny(refusal)
 }
 
 // optional reports whether nobody may pass as nobody here. Reserved paths that
@@ -237,7 +242,7 @@ func (c *question) public(ctx context.Context) authproxy.Decision {
 	}
 	// A missing required claim does not matter here; one that cannot be
 	// rendered does.
-	if refusal == nil && v.unfit != nil && v.unfit.Reason != authproxy.ClaimMissing {
+	if refusal == nil {
 		refusal = v.unfit
 	}
 	if refusal != nil {
