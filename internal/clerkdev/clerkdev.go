@@ -76,7 +76,7 @@ func New(cfg Config) (*Instance, error) {
 	if i.template, err = parseTemplate(cfg.Template); err != nil {
 		return nil, fmt.Errorf("clerkdev: New: template: %w", err)
 	}
-	if err := i.keys.rotate(newID("ins")); err != nil {
+	if err := i.keys.rotate(i.InstanceID()); err != nil {
 		return nil, fmt.Errorf("clerkdev: New: key: %w", err)
 	}
 	return i, nil

@@ -110,7 +110,9 @@ func (b *browser) showPeople(status int, notice string) {
 	}
 	h := b.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+view.Nonce+"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	// No form-action: Chromium applies it to the redirects behind the form, too, and
+	// an app may send people on to another origin.
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+view.Nonce+"'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "same-origin") // not no-referrer, which makes the form's Origin null
 	b.w.WriteHeader(status)
 	_, _ = b.w.Write(page.Bytes())
