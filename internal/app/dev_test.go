@@ -179,7 +179,11 @@ func TestDevOnLoopbackOnly(t *testing.T) {
 		"localhost": http.StatusOK, "app.localhost:4180": http.StatusOK, "127.0.0.1": http.StatusOK,
 		"evil.example": http.StatusMisdirectedRequest, "127.0.0.1.evil.example": http.StatusMisdirectedRequest, "localhost.evil.example": http.StatusMisdirectedRequest,
 	} {
-		for _, path := range []string{"/__clerk/sign-in?prompt=1", "/__clerk/.well-known/jwks.json"} {
+		for _, path := range []string{"/__clerk/sign-in?prompt=1", "/__clerk/.well-known/jwks.json", "/"} {
+			want := want
+			if path == "/" && want == http.StatusOK {
+				want = http.StatusUnauthorized // nobody, and not a page load
+			}
 			r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
 			r.Host = host
 			answer, err := http.DefaultClient.Do(r)

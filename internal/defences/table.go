@@ -25,7 +25,7 @@ func defences() []defence {
 		{"signature", "internal/session/verify.go",
 			"return err == nil && bytes.Equal(payload, c.payload)", "return err == nil || bytes.Equal(payload, nil)", atSession, "TestThreat|TestVerify"},
 		{"token class", "internal/session/verify.go",
-			"if refusal := classOf(c); refusal != nil {\n\t\treturn nil, refusal\n\t}\n\tif refusal := v.authentic", "if refusal := v.authentic", atSession, "TestThreat"},
+			"if refusal := classOf(c); refusal != nil {\n\t\treturn nil, refusal\n\t}\n\tif c.names", "if c.names", atSession, "TestThreat"},
 		{"authorized party", "internal/session/check.go",
 			`id.AuthorizedParty == "" || !slices.Contains(parties, id.AuthorizedParty)`, `false`, atSession, "TestThreatParties"},
 		{"issuer", "internal/session/check.go",
@@ -52,7 +52,7 @@ func defences() []defence {
 			`case http.MethodConnect, http.MethodTrace, "TRACK":`, `case http.MethodConnect + "-never":`, atGate, "TestDecide"},
 		{"required claims", "internal/gate/credential.go",
 			"if _, ok := path.Value(id.Claims); !ok {", "if false {", atGate, "TestRequiredClaims"},
-		{"Clerk's parameters stay behind", "internal/gate/question.go",
+		{"Clerk's parameters stay behind", "internal/route/redirect.go",
 			`(strings.HasPrefix(decoded, "__clerk_") ||`, `(strings.HasPrefix(decoded, "__never_") ||`, atGate, "TestRedirects"},
 		{"invalid sessions are not redirected", "internal/gate/gate.go",
 			`return c.request.PageLoad() && p.Token == "" && p.Malformed == nil &&
@@ -68,7 +68,7 @@ func defences() []defence {
 		{"reserved in any spelling", "internal/route/table.go",
 			"folded := strings.ToLower(strings.ReplaceAll(decoded, `\\`, \"/\"))", "folded := path + decoded[:0]", atRoute, "TestMatch"},
 		{"return URLs stay here", "internal/route/redirect.go",
-			`if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {`, `if !strings.HasPrefix(s, "/") {`, atRoute, "TestReturnTo"},
+			`strings.HasPrefix(path, "//") ||`, ``, atRoute, "TestReturnTo"},
 
 		// The headers.
 		{"separators fold", "headers/strip.go",
@@ -89,7 +89,17 @@ func defences() []defence {
 			"out.Trailer = nil // announced or not, request trailers end here (HDR-25)", "", atProxy, "TestThreat"},
 		{"no replays", "proxy/upstream.go",
 			"	neverReplay(h)\n\n", "", atProxy, "Test"},
-		{"no unasked switch", "proxy/upstream.go",
-			"if err := checkSwitch(res, x.request.Upgrade); err != nil {", "if err := checkSwitch(res, x.request.Upgrade); err != nil && res == nil {", atProxy, "Test"},
+		{"only websocket is an upgrade", "proxy/upgrade.go",
+			`strings.EqualFold(strings.Trim(upgrade[0], " \t"), "websocket") &&`, ``, atProxy, "Test"},
+		{"a 101 is cleaned", "proxy/upgrade.go",
+			`"Te", "Trailer", "Transfer-Encoding", "Content-Length", "Alt-Svc",`, ``, atProxy, "TestThreat"},
+		{"answers cannot speak for us", "proxy/upstream.go",
+			"	stripAnswer(res.Header)\n", "", atProxy, "Test"},
+
+		// The emulator.
+		{"dev answers to loopback names", "internal/app/dev.go",
+			"case err != nil || !loopback(host.Name):", `case err != nil && host.Name == "":`, "./internal/app", "TestDevOnLoopbackOnly"},
+		{"dev refuses live keys", "internal/app/dev.go",
+			`strings.Contains(setting(cfg.Environ, name), "k_live_")`, `strings.Contains(setting(cfg.Environ, name), "k_never_")`, "./internal/app", "TestDevRefuses"},
 	}
 }
