@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 
 	"github.com/manageros/authproxy/internal/app"
 	"github.com/manageros/authproxy/internal/reqlog"
@@ -16,14 +18,21 @@ func dev(ctx context.Context, c command) int {
 	flags.SetOutput(c.stderr)
 	upstream := flags.String("upstream", "", "the address of your own app, `URL` on loopback; without it there is a sample app")
 	listen := flags.String("listen", "127.0.0.1:4180", "where to listen, `ADDR` on loopback")
-	if err := flags.Parse(c.args); err != nil {
+	switch err := flags.Parse(c.args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
 		return exitUsage // the flag package has said why
 	}
 	if flags.NArg() > 0 {
 		return usage(c, fmt.Sprintf("dev takes no %q", flags.Arg(0)))
 	}
-	log := reqlog.NewLogger(c.stdout, "info", "")
-	d, err := app.NewDev(ctx, app.DevConfig{Listen: *listen, Upstream: *upstream, Environ: c.environ, Log: log, Version: version()})
+	var log *slog.Logger
+	newLog := func(level, format string) *slog.Logger {
+		log = reqlog.NewLogger(c.stdout, level, format)
+		return log
+	}
+	d, err := app.NewDev(ctx, app.DevConfig{Listen: *listen, Upstream: *upstream, Environ: c.environ, NewLog: newLog, Version: version()})
 	if err != nil {
 		return mistakes(c, err)
 	}

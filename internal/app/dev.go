@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +26,9 @@ type DevConfig struct {
 	Listen   string   // "host:port" of the data listener; loopback
 	Upstream string   // the developer's own app on loopback; "" is the sample app
 	Environ  []string // other settings, for example AUTHPROXY_HEADERS
-	Log      *slog.Logger
-	Version  string
+	// NewLog makes the logger from the settings; nil discards.
+	NewLog  func(level, format string) *slog.Logger
+	Version string
 }
 
 // Dev is the same proxy wired to a Clerk emulator in this process.
@@ -34,6 +36,7 @@ type Dev struct {
 	*App
 	clerk    *clerkdev.Instance
 	upstream string
+	ignored  []string // settings that dev decides itself
 	servers  []*http.Server
 	listen   []net.Listener
 }
@@ -79,7 +82,11 @@ func NewDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 		}
 		watch = page.Watch
 	}
-	if d.App, err = New(settings, Options{Log: cfg.Log, Version: cfg.Version, Renew: &url.URL{Path: devSignIn}}); err != nil {
+	var log *slog.Logger
+	if cfg.NewLog != nil {
+		log = cfg.NewLog(settings.Operation.LogLevel, settings.Operation.LogFormat)
+	}
+	if d.App, err = New(settings, Options{Log: log, Version: cfg.Version, Renew: &url.URL{Path: devSignIn}}); err != nil {
 		return nil, err
 	}
 	d.front = func(proxy http.Handler) http.Handler { return d.frontHandler(watch(proxy)) }
@@ -98,6 +105,9 @@ func (d *Dev) Run(ctx context.Context, now <-chan struct{}) error {
 	}
 	running.Go(func() { _ = d.clerk.RunWebhooks(background) }) // ends with its context
 	err := d.App.Run(ctx, now)
+	if errors.Is(err, ErrCutShort) {
+		err = nil // somebody pressed Ctrl-C with a page open
+	}
 	stop()
 	for _, s := range d.servers {
 		_ = s.Close()
@@ -172,11 +182,20 @@ func checkDev(cfg DevConfig) error {
 		}
 	}
 	for _, name := range []string{"CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY"} {
-		if strings.Contains(setting(cfg.Environ, name), "k_live_") {
+		if strings.Contains(setting(cfg.Environ, name)+fromFile(setting(cfg.Environ, name+"_FILE")), "k_live_") {
 			mistakes = append(mistakes, fmt.Errorf("%s: is a live key; dev has keys of its own and never runs beside a live one: unset it here", name))
 		}
 	}
 	return errors.Join(mistakes...)
+}
+
+// fromFile is what a NAME_FILE setting names; "" when there is nothing to read.
+func fromFile(name string) string {
+	text, err := os.ReadFile(name) //nolint:gosec // the developer names the file
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // loopback reports whether a host can only be this machine (RFC 6761 section 6.3).
@@ -205,22 +224,35 @@ func devEnviron(cfg DevConfig, d *Dev, api string) []string {
 	if own := setting(cfg.Environ, "AUTHPROXY_PUBLIC_PATHS"); own != "" {
 		public = append(public, own)
 	}
+	defaults := []string{
+		"AUTHPROXY_ADMIN_LISTEN=127.0.0.1:0",
+		"AUTHPROXY_SHUTDOWN_DELAY=1ms",
+		"AUTHPROXY_SHUTDOWN_TIMEOUT=500ms", // a page that is open keeps a stream open
+	}
 	ours := []string{
 		"CLERK_PUBLISHABLE_KEY=" + d.clerk.Named().PublishableKey,
 		"CLERK_SIGN_IN_URL=" + devSignIn,
 		"AUTHPROXY_JWKS_URL=" + api + "/.well-known/jwks.json",
 		"AUTHPROXY_UPSTREAM=" + d.upstream,
 		"AUTHPROXY_LISTEN=" + cfg.Listen,
-		"AUTHPROXY_ADMIN_LISTEN=127.0.0.1:0",
 		"AUTHPROXY_PUBLIC_PATHS=" + strings.Join(public, ","),
-		"AUTHPROXY_SHUTDOWN_DELAY=1ms",
 	}
 	environ := slices.DeleteFunc(slices.Clone(cfg.Environ), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return strings.HasPrefix(name, "CLERK_") || strings.HasPrefix(name, "NEXT_PUBLIC_CLERK_") ||
-			slices.ContainsFunc(ours, func(o string) bool { return strings.HasPrefix(o, name+"=") })
+		name, value, _ := strings.Cut(entry, "=")
+		decided := strings.HasPrefix(name, "CLERK_") || strings.HasPrefix(name, "NEXT_PUBLIC_CLERK_") || slices.Contains(decidedByDev, name)
+		if decided && value != "" {
+			d.ignored = append(d.ignored, name)
+		}
+		return decided || name == "AUTHPROXY_PUBLIC_PATHS"
 	})
-	return append(environ, ours...)
+	return append(append(defaults, environ...), ours...)
+}
+
+// decidedByDev are settings that would break the wiring to the emulator, or its
+// promise to stay on this machine. What is set and not used is named in the banner.
+var decidedByDev = []string{
+	"AUTHPROXY_UPSTREAM", "AUTHPROXY_UPSTREAM_CA_FILE", "AUTHPROXY_LISTEN", "AUTHPROXY_ISSUER", "AUTHPROXY_JWKS_URL", "AUTHPROXY_JWKS_CACHE_FILE",
+	"AUTHPROXY_PUBLIC_URL", "AUTHPROXY_TLS_CERT_FILE", "AUTHPROXY_TLS_KEY_FILE",
 }
 
 // Banner says what runs, where to open it and how to stop it.
@@ -230,13 +262,18 @@ func (d *Dev) Banner() string {
 	if len(d.servers) > 1 {
 		app = "the sample app"
 	}
+	ignored := ""
+	if len(d.ignored) > 0 {
+		slices.Sort(d.ignored)
+		ignored = "\n  ignored " + strings.Join(d.ignored, ", ") + " (dev decides these itself)"
+	}
 	return fmt.Sprintf(`
 %s
   open    http://%s
   app     %s
   curl    curl -H "Authorization: Bearer $(curl -s 'http://%s/__clerk/token?user=%s')" http://%s/
   clerk   CLERK_API_URL=%s CLERK_SECRET_KEY=%s
-  stop    Ctrl-C
+  stop    Ctrl-C%s
 
-`, d.clerk.Banner(), address, app, address, d.clerk.Users()[0].Username, address, "http://"+d.listen[0].Addr().String(), d.clerk.SecretKey())
+`, d.clerk.Banner(), address, app, address, d.clerk.Users()[0].Username, address, "http://"+d.listen[0].Addr().String(), d.clerk.SecretKey(), ignored)
 }

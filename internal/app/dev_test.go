@@ -1,12 +1,13 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -30,7 +31,7 @@ func startDev(t *testing.T, upstream string, environ ...string) (*app.Dev, strin
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	d, err := app.NewDev(t.Context(), app.DevConfig{Listen: address, Upstream: upstream, Environ: environ, Log: slog.New(slog.DiscardHandler)})
+	d, err := app.NewDev(t.Context(), app.DevConfig{Listen: address, Upstream: upstream, Environ: environ})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +199,53 @@ func TestDevOnLoopbackOnly(t *testing.T) {
 	}
 }
 
+// TestDevStopsWithAPageOpen: somebody presses Ctrl-C while a stream is open. That
+// is no failure.
+func TestDevStopsWithAPageOpen(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		close(arrived)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(upstream.Close)
+	d, err := app.NewDev(t.Context(), app.DevConfig{
+		Listen: "127.0.0.1:0", Upstream: upstream.URL,
+		Environ: []string{"AUTHPROXY_PUBLIC_PATHS=/open", "AUTHPROXY_UPSTREAM=http://127.0.0.1:1", "CLERK_SECRET_KEY=sk_test_x"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(d.Banner(), "ignored AUTHPROXY_UPSTREAM, CLERK_SECRET_KEY ") || strings.Contains(d.Banner(), "sk_test_x") {
+		t.Errorf("the banner does not say what is ignored:\n%s", d.Banner())
+	}
+	front := httptest.NewServer(d.Data())
+	t.Cleanup(front.Close)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx, nil) }()
+	go func() {
+		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, front.URL+"/open", nil)
+		if answer, err := http.DefaultClient.Do(r); err == nil {
+			_, _ = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+		}
+	}()
+	<-arrived
+	stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("dev does not stop")
+	}
+}
+
 func TestDevRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -208,6 +256,7 @@ func TestDevRefuses(t *testing.T) {
 		{"another machine's app", "127.0.0.1:4180", "http://192.0.2.1:80", "", "--upstream"},
 		{"a name that only looks local", "127.0.0.1:4180", "http://localhost.evil.example", "", "--upstream"},
 		{"a live key", "127.0.0.1:4180", "", "CLERK_PUBLISHABLE_KEY=pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "CLERK_PUBLISHABLE_KEY"},
+		{"a live secret in a file", "127.0.0.1:4180", "", "CLERK_SECRET_KEY_FILE=testdata/dev/live.secret", "CLERK_SECRET_KEY"},
 		{"a live secret", "127.0.0.1:4180", "", "CLERK_SECRET_KEY=sk_live_x", "CLERK_SECRET_KEY"},
 		{"a mistake", "127.0.0.1:4180", "", "AUTHPROXY_AUTH=maybe", "AUTHPROXY_AUTH"},
 	} {

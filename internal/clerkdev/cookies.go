@@ -7,8 +7,11 @@ import (
 	"strings"
 )
 
-// The life that clerk-js and Clerk's server give their cookies, in seconds.
-const oneYear, tenYears = 365 * 24 * 60 * 60, 315360000
+// The life that clerk-js and Clerk's server give their cookies, in seconds. A
+// development instance gives an hour: it forgets everything at its end and has a
+// new suffix at every start, so that the cookies of dead ones would fill the jar
+// that all ports of localhost share.
+const oneHour, oneYear, tenYears = 60 * 60, 365 * 24 * 60 * 60, 315360000
 
 // The names of Clerk's cookies; each is also written with "_" and the suffix of
 // the instance, because all ports of localhost share one jar and only suffixed
@@ -56,15 +59,22 @@ func (b *browser) meet() {
 		b.set(crumb{name: clientCookie, value: b.token, maxAge: tenYears, hidden: true})
 		return
 	}
-	b.both(crumb{name: browserCookie, value: b.token, maxAge: oneYear})
+	b.both(crumb{name: browserCookie, value: b.token, maxAge: oneHour})
 }
 
 // signedInWith sets the cookies of a fresh token. __client_uat must never be
 // later than the token: backends would think the token older than the last
 // change (clerk-frontend.md, 8.6).
 func (b *browser) signedInWith(token Token) {
-	b.both(crumb{name: sessionCookie, value: token.JWT, maxAge: oneYear})
+	b.both(crumb{name: sessionCookie, value: token.JWT, maxAge: b.life()})
 	b.uat(min(b.i.clientUpdated(b.token), token.IssuedAt.Unix()))
+}
+
+func (b *browser) life() int {
+	if b.i.cfg.Production {
+		return oneYear
+	}
+	return oneHour
 }
 
 func (b *browser) signedOut() {
@@ -72,12 +82,13 @@ func (b *browser) signedOut() {
 	b.uat(0)
 }
 
-// uat writes __client_uat: in development as clerk-js does (5.1), in production
-// as the server does (5.2).
+// uat writes __client_uat as the server does (5.2, 7): Lax. clerk-js makes it
+// Strict in development, which a handshake answers when somebody follows a link
+// from another site; without one that would be a redirect for ever.
 func (b *browser) uat(seconds int64) {
-	c := crumb{name: uatCookie, value: strconv.FormatInt(seconds, 10), domain: registrable(b.r.Host), maxAge: oneYear, strict: true}
+	c := crumb{name: uatCookie, value: strconv.FormatInt(seconds, 10), domain: registrable(b.r.Host), maxAge: oneHour}
 	if b.i.cfg.Production {
-		c.maxAge, c.strict = tenYears, false
+		c.maxAge = tenYears
 	}
 	b.both(c)
 }
@@ -86,7 +97,6 @@ func (b *browser) uat(seconds int64) {
 type crumb struct {
 	name, value, domain string // domain "" is host-only
 	maxAge              int    // seconds; negative removes
-	strict              bool   // SameSite=Strict instead of Lax
 	hidden              bool   // HttpOnly
 }
 
@@ -101,13 +111,9 @@ func (b *browser) both(c crumb) {
 // __client: with HttpOnly on __session the plain cookie would go stale while the
 // suffixed one moves on (clerk-frontend.md, 5.2). Over http there is no Secure.
 func (b *browser) set(c crumb) {
-	site := http.SameSiteLaxMode
-	if c.strict {
-		site = http.SameSiteStrictMode
-	}
 	http.SetCookie(b.w, &http.Cookie{ //nolint:gosec // see above
 		Name: c.name, Value: c.value, Domain: c.domain, Path: "/", MaxAge: c.maxAge,
-		Secure: b.r.TLS != nil, HttpOnly: c.hidden, SameSite: site,
+		Secure: b.r.TLS != nil, HttpOnly: c.hidden, SameSite: http.SameSiteLaxMode,
 	})
 }
 

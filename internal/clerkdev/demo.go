@@ -18,7 +18,7 @@ const DefaultTemplate = `{
 // works for them works.
 func Demo(i *Instance) {
 	acme := i.AddOrganization(Organization{Name: "Acme, Inc.", Slug: "acme"})
-	nord := i.AddOrganization(Organization{Name: "Nordlicht GmbH", Slug: "nordlicht"})
+	nord := i.AddOrganization(Organization{Name: "Nördlicht GmbH", Slug: "nordlicht"})
 	read, manage := "org:people:read", "org:people:manage"
 	for _, p := range []struct {
 		first, last, username, role, number string

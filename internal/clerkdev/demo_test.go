@@ -53,7 +53,7 @@ func TestBanner(t *testing.T) {
 	i, _ := standing(t)
 	i.AddUser(clerkdev.User{FirstName: "\x1b[2J\u009b2J"})
 	text := i.Banner()
-	for _, want := range []string{"NOT FOR PRODUCTION", i.Named().PublishableKey, "Zoë Müller (manager, Nordlicht GmbH)"} {
+	for _, want := range []string{"NOT FOR PRODUCTION", i.Named().PublishableKey, "Zoë Müller (manager, Nördlicht GmbH)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the banner does not say %q", want)
 		}

@@ -101,7 +101,7 @@ func TestSignInPage(t *testing.T) {
 		t.Fatalf("%d %v", got.StatusCode, got.Header)
 	}
 	for _, want := range []string{
-		`<html lang="en">`, "<h1>", "<main>", "Zoë Müller", "manager · Nordlicht GmbH", "admin · Acme, Inc.",
+		`<html lang="en">`, "<h1>", "<main>", "Zoë Müller", "manager · Nördlicht GmbH", "admin · Acme, Inc.",
 		`<form method="post" action="/__clerk/sign-in">`, `name="redirect_url" value="/a?b=&#34;&lt;x&gt;"`,
 		`<button name="user" value="` + i.Users()[0].ID + `">`, "&lt;script&gt;", "&lt;b&gt;",
 		`value="` + banned.ID + `" disabled`, ">banned<", `value="` + bare.ID + `" disabled`, ">locked<", ">gone<", ">" + bare.ID + "<",
@@ -142,7 +142,7 @@ func TestNewBrowserGetsItsToken(t *testing.T) {
 		if c.Value == "dvb_planted" || !regexp.MustCompile(`^dvb_[0-9A-Za-z]{27}$`).MatchString(c.Value) {
 			t.Errorf("token %q", c.Value)
 		}
-		if c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode || c.HttpOnly || c.Secure || c.MaxAge != 31536000 {
+		if c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode || c.HttpOnly || c.Secure || c.MaxAge != 3600 {
 			t.Errorf("%s", c.Raw)
 		}
 	}
@@ -220,8 +220,8 @@ func wantSessionCookies(t *testing.T, i *clerkdev.Instance, cookies []*http.Cook
 		values[name] = c.Value
 		attributes := fmt.Sprint(c.Path, c.Domain, c.SameSite, c.HttpOnly, c.Secure, c.MaxAge)
 		want := map[string]string{
-			"__session":    fmt.Sprint("/", "", http.SameSiteLaxMode, false, false, 31536000),
-			"__client_uat": fmt.Sprint("/", "localhost", http.SameSiteStrictMode, false, false, 31536000),
+			"__session":    fmt.Sprint("/", "", http.SameSiteLaxMode, false, false, 3600),
+			"__client_uat": fmt.Sprint("/", "localhost", http.SameSiteLaxMode, false, false, 3600),
 		}[name]
 		if attributes != want {
 			t.Errorf("%s", c.Raw)

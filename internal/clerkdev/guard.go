@@ -93,10 +93,17 @@ func here(raw, origin string) string {
 }
 
 // staysHere reports whether every browser reads s as a path of the origin it is
-// on. It asks again after decoding once and twice, because others decode before
-// they redirect. Control characters and backslashes are in no honest path:
-// browsers drop the former and read the latter as slashes.
+// on. It asks of the path again after decoding once and twice, because others
+// decode before they redirect. Control characters and backslashes are in no honest
+// path: browsers drop the former and read the latter as slashes. What is escaped in
+// a query is the application's business.
 func staysHere(s string) bool {
+	if strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' && c < 0xa0 || c == '\\' }) {
+		return false
+	}
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		s = s[:i]
+	}
 	for range 3 {
 		if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.HasPrefix(s, "/ ") {
 			return false

@@ -36,7 +36,7 @@ func TestSessionToken(t *testing.T) {
 	if want := (map[string]any{
 		"iss": "https://" + i.Named().FrontendAPI, "sub": zoe.ID, "sid": s.ID, "jti": jti, "azp": app,
 		"iat": iat, "exp": iat + 60, "nbf": iat - 10, "fva": []any{3.0, -1.0}, "sts": "active", "v": 2.0,
-		"managerOSUserId": "mos_user_2001", "organizationId": "mos_org_nordlicht", "organizationName": "Nordlicht GmbH",
+		"managerOSUserId": "mos_user_2001", "organizationId": "mos_org_nordlicht", "organizationName": "Nördlicht GmbH",
 		"organizationSlug": "nordlicht", "personId": "person_2001", "role": "manager",
 	}); !reflect.DeepEqual(claims, want) {
 		t.Errorf("claims\n%v, want\n%v", claims, want)

@@ -138,12 +138,12 @@ func (c *question) protected(ctx context.Context) authproxy.Decision {
 	}
 	v, refusal := c.authenticate(ctx, presented)
 	switch {
+	case refusal != nil && c.mayRenew(refusal): // in optional authentication, too
+		return c.redirect(refusal, c.gate.cfg.RenewURL, "")
 	case refusal != nil && c.passesAnyway(presented, refusal):
 		return c.anonymous(refusal)
 	case refusal != nil && c.mayRedirect(presented, refusal):
 		return c.redirect(refusal, c.gate.cfg.SignInURL, "")
-	case refusal != nil && c.mayRenew(refusal):
-		return c.redirect(refusal, c.gate.cfg.RenewURL, "")
 	case refusal != nil:
 		return c.deny(refusal)
 	}

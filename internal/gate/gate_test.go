@@ -417,6 +417,7 @@ func TestRenew(t *testing.T) {
 	t.Parallel()
 	renew := &url.URL{Path: "/renew"}
 	g := newGate(t, func(c *gate.Config, _ *session.Config) { c.RenewURL = renew })
+	optional := newGate(t, func(c *gate.Config, _ *session.Config) { c.RenewURL, c.Optional = renew, true })
 	ok, expired := token(nil), token(map[string]any{"exp": now.Unix() - 30})
 	forged := minttest.Evil().Sign(minttest.Session(minttest.LiveIss, now, map[string]any{"exp": now.Unix() - 30}), nil)
 	for _, tt := range []struct {
@@ -435,6 +436,9 @@ func TestRenew(t *testing.T) {
 		d := g.Decide(context.Background(), tt.request)
 		if d.Action != tt.action || d.Reason != tt.reason || tt.action == authproxy.Redirect && !strings.HasPrefix(d.Location, "https://app.example.com/renew?redirect_url=") {
 			t.Errorf("%s: %+v", tt.name, d)
+		}
+		if d := optional.Decide(context.Background(), tt.request); tt.action == authproxy.Redirect && d.Action != tt.action {
+			t.Errorf("%s, optional: %+v", tt.name, d)
 		}
 	}
 }

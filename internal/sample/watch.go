@@ -83,10 +83,12 @@ func (m *memory) get(h http.Header) (http.Header, bool) {
 }
 
 func size(h http.Header) int {
+	const field = 128 // what a map entry and a slice cost beside the text
 	total := 0
 	for name, values := range h {
+		total += field
 		for _, v := range values {
-			total += len(name) + len(v)
+			total += field/4 + len(name) + len(v)
 		}
 	}
 	return total
