@@ -63,6 +63,10 @@ async function send(name, value) {
       ? { kind: 'unsure', title: 'Not sent', text: `The browser refuses this header, or the proxy does not answer. (${error.message})` }
       : { kind: 'unsure', title: 'Not sent', text: 'The proxy does not answer.' };
   }
+  const reason = answer.headers.get('X-Clerk-Auth-Reason') ?? '';
+  if (answer.status === 401 && !reason.includes('expired')) {
+    return { kind: 'good', title: 'The proxy let nothing through', text: `It refused the request: ${reason}.` };
+  }
   if (answer.status === 401 || answer.type === 'opaqueredirect') {
     return { kind: 'unsure', title: 'The proxy let nothing through', text: 'Your session token has run out. Load the page again for a new one.' };
   }
@@ -75,7 +79,7 @@ async function send(name, value) {
 function judge(echo, name, value) {
   const trial = echo.sent.find((t) => t.name.toLowerCase() === name.toLowerCase());
   if (!trial) {
-    return { kind: 'unsure', title: 'Not sent', text: 'The browser did not send this header, or sets it itself.' };
+    return { kind: 'unsure', title: 'Nothing to see', text: 'The browser did not send this header, or it carries a credential that is not shown here.' };
   }
   const sides = { sent: [{ name, value }], arrived: trial.arrived };
   const own = echo.received.find((f) => trial.arrived.some((a) => a.name === f.header));
@@ -84,12 +88,15 @@ function judge(echo, name, value) {
     case 'kept back': {
       sides.from = from;
       const same = trial.arrived.some((a) => a.value === value);
-      const text = !own ? 'The app received nothing under this name, in any spelling.'
+      const text = trial.arrived.length === 0 ? 'The app received nothing under this name, in any spelling.'
         : same ? `The app has the same value, ${from}, whatever you send. Try another.`
           : `What the app has under this name is ${from}.`;
       return { kind: 'good', title: 'Never arrived', text, sides };
     }
     case 'passed':
+      if (!trial.arrived.some((a) => a.value === value)) {
+        return { kind: 'unsure', title: 'The browser sent its own', text: 'A page cannot choose this header.', sides: { ...sides, sent: [] } };
+      }
       return { kind: 'unsure', title: 'It arrived, as it may', text: 'The proxy does not own this name, so no app should take it for an identity.', sides };
     default:
       return { kind: 'bad', title: 'It arrived', text: 'A forged identity reached the app. That is a fault in the proxy.', sides };
