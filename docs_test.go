@@ -3,6 +3,7 @@ package authproxy_test
 import (
 	"encoding/json"
 	"go/version"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -438,5 +439,33 @@ func TestOneGo(t *testing.T) {
 	}
 	if built, _, _ := strings.Cut(docker[1], "-"); version.Compare("go"+built, "go"+wants[1]) < 0 {
 		t.Errorf("the image is built with Go %s, and the module wants %s", built, wants[1])
+	}
+}
+
+// TestTestsOfVerificationExist: a row of docs/verification.md names a test, and
+// there is one of that name, or of that beginning where the name ends in "…".
+func TestTestsOfVerificationExist(t *testing.T) {
+	t.Parallel()
+	var all []string
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && name != "." {
+			return filepath.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)`).FindAllStringSubmatch(text(t, name), -1) {
+			all = append(all, m[1])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("`((?:Test|Fuzz)\\w*)(…?)`").FindAllStringSubmatch(text(t, filepath.Join("docs", "verification.md")), -1) {
+		found := slices.ContainsFunc(all, func(name string) bool { return name == m[1] || m[2] != "" && strings.HasPrefix(name, m[1]) })
+		if !found {
+			t.Errorf("docs/verification.md names %s, and there is no such test", m[1])
+		}
 	}
 }
