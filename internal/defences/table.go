@@ -100,6 +100,6 @@ func defences() []defence {
 		{"dev answers to loopback names", "internal/app/dev.go",
 			"case err != nil || !loopback(host.Name):", `case err != nil && host.Name == "":`, "./internal/app", "TestDevOnLoopbackOnly"},
 		{"dev refuses live keys", "internal/app/dev.go",
-			`strings.Contains(setting(cfg.Environ, name), "k_live_")`, `strings.Contains(setting(cfg.Environ, name), "k_never_")`, "./internal/app", "TestDevRefuses"},
+			`"k_live_") {`, `"k_never_") {`, "./internal/app", "TestDevRefuses"},
 	}
 }
