@@ -2,51 +2,37 @@ package app_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/manageros/authproxy/internal/wiretest"
 )
 
-// writeCertificate writes a self-signed pair for 127.0.0.1 with this serial
-// number, the key first, so that a reader may see the old certificate with the
-// new key.
-func writeCertificate(t *testing.T, certFile, keyFile string, serial int64) {
+// leaf is the certificate of a PEM file, as it goes over the wire.
+func leaf(t *testing.T, file string) string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+	block, _ := pem.Decode(text)
+	if block == nil {
+		t.Fatalf("%s is no PEM", file)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
+	return string(block.Bytes)
+}
+
+// move puts a file in the place of another at once.
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
 		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		keyFile: {Type: "EC PRIVATE KEY", Bytes: keyDER}, certFile: {Type: "CERTIFICATE", Bytes: der},
-	} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -54,16 +40,16 @@ func writeCertificate(t *testing.T, certFile, keyFile string, serial int64) {
 // without a restart; a broken one is not.
 func TestCertificateReload(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	writeCertificate(t, certFile, keyFile, 1)
+	current, next := wiretest.NewCertificate(t), wiretest.NewCertificate(t)
+	certFile, keyFile := current.CertFile, current.KeyFile
+	first, second := leaf(t, current.CertFile), leaf(t, next.CertFile)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(r.Header.Get("X-Forwarded-Proto")))
 	}))
 	t.Cleanup(upstream.Close)
 	p := startBinary(t, append(served(upstream.URL), "AUTHPROXY_TLS_CERT_FILE="+certFile, "AUTHPROXY_TLS_KEY_FILE="+keyFile))
 
-	serial := func() int64 {
+	shown := func() string {
 		d := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -76,10 +62,10 @@ func TestCertificateReload(t *testing.T) {
 		if state.NegotiatedProtocol != "h2" {
 			t.Fatalf("negotiated %q", state.NegotiatedProtocol)
 		}
-		return state.PeerCertificates[0].SerialNumber.Int64()
+		return string(state.PeerCertificates[0].Raw)
 	}
-	if got := serial(); got != 1 {
-		t.Fatalf("serial %d", got)
+	if shown() != first {
+		t.Fatal("another certificate is served")
 	}
 	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+p.data+"/open/x", nil)
@@ -96,8 +82,8 @@ func TestCertificateReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	for looked := false; !looked; {
-		if got := serial(); got != 1 {
-			t.Fatalf("a broken file changed the certificate to %d", got)
+		if shown() != first {
+			t.Fatal("a broken file changed the certificate")
 		}
 		select {
 		case line := <-p.lines:
@@ -106,9 +92,10 @@ func TestCertificateReload(t *testing.T) {
 		default:
 		}
 	}
-	writeCertificate(t, certFile, keyFile, 2)
+	move(t, next.KeyFile, keyFile) // a reader may see the new key with the broken certificate
+	move(t, next.CertFile, certFile)
 	deadline := time.Now().Add(20 * time.Second)
-	for serial() != 2 {
+	for shown() != second {
 		if time.Now().After(deadline) {
 			t.Fatal("the renewed certificate is never served")
 		}

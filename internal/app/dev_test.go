@@ -269,7 +269,7 @@ func TestDevRefuses(t *testing.T) {
 
 // TestDevInBrowser plays the whole thing in headless Chromium: sign in, read the
 // headers, switch person, attack, sign out, dark, narrow, without JavaScript, and
-// axe on every page. The pictures stay in artifacts.
+// axe on the pages whose markup differs. The pictures stay in artifacts.
 func TestDevInBrowser(t *testing.T) {
 	t.Parallel()
 	node, chromium := testneed.Tool(t, "node"), testneed.Tool(t, "chromium")

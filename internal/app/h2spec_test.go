@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/manageros/authproxy/internal/testneed"
+	"github.com/manageros/authproxy/internal/wiretest"
 )
 
 // baseline are the cases in which net/http itself differs from RFC 9113: it
@@ -28,9 +28,8 @@ func TestH2spec(t *testing.T) {
 	h2spec := testneed.Tool(t, "h2spec")
 	upstream := httptest.NewServer(http.HandlerFunc(hello))
 	t.Cleanup(upstream.Close)
-	dir := t.TempDir()
-	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	writeCertificate(t, certFile, keyFile, 1)
+	certificate := wiretest.NewCertificate(t)
+	certFile, keyFile := certificate.CertFile, certificate.KeyFile
 	open := append(served(upstream.URL), "AUTHPROXY_PUBLIC_PATHS=/*") // h2spec asks for "/"
 	for name, tt := range map[string]struct {
 		env  []string

@@ -97,14 +97,12 @@ func TestNaiveProxy(t *testing.T) {
 		}})
 		t.Cleanup(proxy.Close)
 		reading, _ := raw(t, proxy.URL, "GET /", "X_Auth_Role: forged", "X-Auth-Role: forged", "Connection: close")
-		if dropsUnderscores(reading.Server) {
-			t.Skipf("%s drops names with an underscore", reading.Server)
-		}
+		leaks := leaky[kind] && !dropsUnderscores(reading.Server)
 		diff := reading.Differences(map[string]string{"X-Auth-Role": "good"})
-		if (len(diff) > 0) != leaky[kind] {
+		if (len(diff) > 0) != leaks {
 			t.Errorf("%s: %v", reading.Server, diff)
 		}
-		if leaky[kind] != (len(reading.Holding("forged")) > 0) {
+		if leaks != (len(reading.Holding("forged")) > 0) {
 			t.Errorf("%s: holding: %v", reading.Server, reading.Holding("forged"))
 		}
 	})
