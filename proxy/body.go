@@ -58,11 +58,13 @@ func (b *body) arm() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
+	case b.eof:
+		return io.EOF // the server may have closed the body; it does when the answer begins
 	case b.stopped:
 		return errStopped
 	case b.err != nil:
 		return b.err
-	case !b.eof && !b.answered:
+	case !b.answered:
 		_ = b.rc.SetReadDeadline(time.Now().Add(b.idle)) // the Read says what is wrong
 	}
 	return nil

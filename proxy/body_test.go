@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -140,13 +141,13 @@ func TestSlowUploadIsNotCut(t *testing.T) {
 	for _, k := range []kind{plain, secure} {
 		up := wiretest.NewUpstream(t, nil)
 		p := start(t, k, up.URL(), func(cfg *proxy.Config) {
-			cfg.IdleTimeout, cfg.UpstreamTimeout = 300*time.Millisecond, 300*time.Millisecond
+			cfg.IdleTimeout, cfg.UpstreamTimeout = time.Second, time.Second
 		})
 		read, write := io.Pipe()
 		go func() {
-			tick := time.NewTicker(60 * time.Millisecond)
+			tick := time.NewTicker(150 * time.Millisecond)
 			defer tick.Stop()
-			for range 10 { // twice the timeouts
+			for range 10 { // longer than the timeouts
 				<-tick.C
 				_, _ = write.Write([]byte("piece"))
 			}
@@ -269,4 +270,40 @@ func TestUnreadBodyOfRefused(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	c.Close()
+}
+
+// overread is the body of a server that has closed it: it can be read once to its
+// end, and not looked at again.
+type overread struct{ text string }
+
+func (b *overread) Read(p []byte) (int, error) {
+	if b.text == "" {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n := copy(p, b.text)
+	if b.text = b.text[n:]; b.text == "" {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (b *overread) Close() error { return nil }
+
+// TestBodyIsReadOnce: the transport looks behind the end of a body for more, in a
+// goroutine of its own. By then the server may have closed it, which it does when
+// the answer begins; that error would end the upstream's connection in the middle
+// of the answer.
+func TestBodyIsReadOnce(t *testing.T) {
+	t.Parallel()
+	up := wiretest.NewUpstream(t, nil)
+	p := start(t, plain, up.URL(), nil)
+	for range 20 { // the two race
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Body, r.ContentLength = &overread{"abc"}, 3
+		w := httptest.NewRecorder()
+		p.Config.Handler.ServeHTTP(w, r)
+		if e := p.exchange(); w.Code != http.StatusOK || e.Reason != "" || e.Err != nil {
+			t.Fatalf("%d %+v", w.Code, e)
+		}
+	}
 }
