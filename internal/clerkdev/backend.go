@@ -44,6 +44,8 @@ func (i *Instance) Backend() http.Handler {
 	b.users()
 	b.organizations()
 	b.sessions()
+	b.handshakes()
+	b.signInTokens()
 	b.templates()
 	b.handle("GET /v1/jwks", func(*http.Request) (any, error) { return json.RawMessage(i.JWKS()), nil })
 	b.handle("/", func(*http.Request) (any, error) { return nil, errNoSuchPath() })

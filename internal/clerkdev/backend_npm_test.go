@@ -37,6 +37,12 @@ type npmState struct {
 	Claim                                                      string
 }
 
+// npmVisit is what a browser gets to see.
+type npmVisit struct {
+	Status, Reason, Location, UserID, OrgSlug string
+	Cookies                                   []string
+}
+
 type npmError struct {
 	Status     int
 	Code       string
@@ -62,6 +68,7 @@ type npmAnswer struct {
 		Removed   bool
 	}
 	States  map[string]npmState
+	Visits  map[string]npmVisit
 	Revoked string
 	Flood   *struct {
 		N int

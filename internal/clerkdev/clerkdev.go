@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -33,6 +34,12 @@ type Config struct {
 	Template string
 	// TokenLifetime is how long a session token lives; zero is Clerk's 60 s.
 	TokenLifetime time.Duration
+	// Scripts is the dist directory of npm's @clerk/clerk-js, which pages load from
+	// below [ScriptsPath]. nil: there is only a small stand-in for clerk.browser.js.
+	Scripts fs.FS
+	// AllowedOrigins are where a handshake may lead, beside loopback; each is a
+	// scheme, "://" and a host, as a browser writes an origin.
+	AllowedOrigins []string
 	// Now is the clock; nil is time.Now.
 	Now              func() time.Time
 	WebhookTransport http.RoundTripper // nil: a plain one, for tests

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The life that clerk-js and Clerk's server give their cookies, in seconds. A
@@ -21,6 +22,7 @@ const (
 	uatCookie     = "__client_uat"
 	browserCookie = "__clerk_db_jwt" // development
 	clientCookie  = "__client"       // production; never suffixed, not for scripts
+	refreshCookie = "__refresh"      // only suffixed, not for scripts
 )
 
 // browser is the one who asks, as its cookies say.
@@ -65,8 +67,9 @@ func (b *browser) meet() {
 // signedInWith sets the cookies of a fresh token. __client_uat must never be
 // later than the token: backends would think the token older than the last
 // change (clerk-frontend.md, 8.6).
-func (b *browser) signedInWith(token Token) {
+func (b *browser) signedInWith(sessionID string, token Token) {
 	b.both(crumb{name: sessionCookie, value: token.JWT, maxAge: b.life()})
+	b.set(b.i.refreshCrumb(b.i.refreshToken(sessionID)))
 	b.uat(min(b.i.clientUpdated(b.token), token.IssuedAt.Unix()))
 }
 
@@ -79,6 +82,7 @@ func (b *browser) life() int {
 
 func (b *browser) signedOut() {
 	b.both(crumb{name: sessionCookie, maxAge: -1})
+	b.set(crumb{name: b.i.suffixed(refreshCookie), maxAge: -1, hidden: true})
 	b.uat(0)
 }
 
@@ -86,35 +90,62 @@ func (b *browser) signedOut() {
 // Strict in development, which a handshake answers when somebody follows a link
 // from another site; without one that would be a redirect for ever.
 func (b *browser) uat(seconds int64) {
-	c := crumb{name: uatCookie, value: strconv.FormatInt(seconds, 10), domain: registrable(b.r.Host), maxAge: oneHour}
-	if b.i.cfg.Production {
+	b.both(b.i.uatCrumb(seconds, b.r.Host))
+}
+
+func (i *Instance) uatCrumb(seconds int64, host string) crumb {
+	c := crumb{name: uatCookie, value: strconv.FormatInt(seconds, 10), domain: registrable(host), maxAge: oneHour}
+	if i.cfg.Production {
 		c.maxAge = tenYears
 	}
-	b.both(c)
+	return c
+}
+
+// refreshCrumb is the cookie that a backend renews an expired session token with.
+func (i *Instance) refreshCrumb(value string) crumb {
+	c := crumb{name: i.suffixed(refreshCookie), value: value, maxAge: oneHour, hidden: true}
+	if i.cfg.Production {
+		c.maxAge = int(sessionLife.Seconds())
+	}
+	return c
 }
 
 // crumb is what tells one of these cookies from another.
 type crumb struct {
 	name, value, domain string // domain "" is host-only
-	maxAge              int    // seconds; negative removes
+	maxAge              int    // seconds; 0 is until the browser ends; negative removes
+	gone                bool   // removed by a date, as in a handshake's directives
 	hidden              bool   // HttpOnly
 }
 
 // both writes a cookie under its plain and its suffixed name.
 func (b *browser) both(c crumb) {
-	b.set(c)
-	c.name = b.i.suffixed(c.name)
-	b.set(c)
+	for _, one := range b.i.twice(c) {
+		b.set(one)
+	}
 }
 
-// set writes a cookie as clerk-js would. Scripts can read and overwrite all but
-// __client: with HttpOnly on __session the plain cookie would go stale while the
+func (i *Instance) twice(c crumb) []crumb {
+	suffixed := c
+	suffixed.name = i.suffixed(c.name)
+	return []crumb{c, suffixed}
+}
+
+// set writes a cookie.
+func (b *browser) set(c crumb) { http.SetCookie(b.w, c.cookie(b.r.TLS != nil)) }
+
+// cookie is what clerk-js would write. Scripts can read and overwrite all but
+// __client and __refresh: with HttpOnly on __session the plain cookie would go stale while the
 // suffixed one moves on (clerk-frontend.md, 5.2). Over http there is no Secure.
-func (b *browser) set(c crumb) {
-	http.SetCookie(b.w, &http.Cookie{ //nolint:gosec // see above
+func (c crumb) cookie(secure bool) *http.Cookie {
+	k := &http.Cookie{ //nolint:gosec // see above
 		Name: c.name, Value: c.value, Domain: c.domain, Path: "/", MaxAge: c.maxAge,
-		Secure: b.r.TLS != nil, HttpOnly: c.hidden, SameSite: http.SameSiteLaxMode,
-	})
+		Secure: secure, HttpOnly: c.hidden, SameSite: http.SameSiteLaxMode,
+	}
+	if c.gone {
+		k.Expires = time.Unix(0, 0)
+	}
+	return k
 }
 
 // registrable is the Domain that clerk-js finds for a host by trying: the last

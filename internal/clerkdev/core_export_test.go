@@ -42,3 +42,24 @@ func Render(source string, user User, organization *Organization, role string) (
 	out, err := compactJSON(t.render(user, organization, role))
 	return string(out), err
 }
+
+// Handshakes counts what waits for a nonce.
+func (i *Instance) Handshakes() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.state.handshakes)
+}
+
+// Consumed counts the expired tokens that are remembered.
+func (i *Instance) Consumed() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.state.consumed)
+}
+
+// Forget removes a person and leaves the sessions, as nothing else does.
+func (i *Instance) Forget(userID string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.state.users, userID)
+}

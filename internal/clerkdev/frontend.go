@@ -15,11 +15,15 @@ const FrontendPath = "/__clerk/"
 // The paths of the Frontend API.
 const (
 	JWKSPath    = FrontendPath + ".well-known/jwks.json"
-	SignInPath  = FrontendPath + "sign-in"  // a page; with a POST, the act
-	TasksPath   = SignInPath + "/tasks"     // where a session goes that waits for a task
-	SignOutPath = FrontendPath + "sign-out" // POST
-	TokenPath   = FrontendPath + "token"    // ?user=…[&organization=…]
+	SignInPath  = FrontendPath + "sign-in"              // a page; with a POST, the act
+	TasksPath   = SignInPath + "/tasks"                 // where a session goes that waits for a task
+	SignOutPath = FrontendPath + "sign-out"             // POST
+	TokenPath   = FrontendPath + "token"                // ?user=…[&organization=…]
+	ScriptsPath = FrontendPath + "npm/@clerk/clerk-js@" // <version>/dist/<file>
 )
+
+// versionPath is before every path that clerk-js and backends ask.
+const versionPath = FrontendPath + "v1/"
 
 const maxForm = 64 << 10 // bytes of a form
 
@@ -30,6 +34,16 @@ func (i *Instance) Frontend() http.Handler {
 
 // frontend is no http.ServeMux, which redirects paths it finds unclean (RD-08).
 func (i *Instance) frontend(w http.ResponseWriter, r *http.Request) {
+	if path, ok := strings.CutPrefix(r.URL.Path, versionPath); ok {
+		i.version1(w, r, path)
+		return
+	}
+	if path, ok := strings.CutPrefix(r.URL.Path, ScriptsPath); ok {
+		if allow(w, r, http.MethodGet, http.MethodHead) {
+			i.serveScript(w, r, path)
+		}
+		return
+	}
 	switch r.URL.Path {
 	case JWKSPath:
 		if allow(w, r, http.MethodGet, http.MethodHead) {
@@ -53,6 +67,10 @@ func (i *Instance) frontend(w http.ResponseWriter, r *http.Request) {
 	case SignOutPath:
 		if allow(w, r, http.MethodPost) && readForm(w, r) {
 			i.browser(w, r).signOut()
+		}
+	case ExpirePath:
+		if allow(w, r, http.MethodPost) && readForm(w, r) {
+			i.browser(w, r).expire()
 		}
 	default:
 		clerkError(w, http.StatusNotFound, "resource_not_found", "Nothing answers here")

@@ -111,14 +111,14 @@ func TestSignInPage(t *testing.T) {
 			t.Errorf("the page has no %s", want)
 		}
 	}
-	for _, bad := range []string{"<script", "<b>", "http://", "https://", "src=", "url(", "@import", `value="` + hostile.ID + `" disabled`} {
+	for _, bad := range []string{"<script>", "<b>", "http://", "https://", "src=", "url(", "@import", `value="` + hostile.ID + `" disabled`} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page has %s", bad)
 		}
 	}
 	policy := got.Header.Get("Content-Security-Policy")
 	nonce := regexp.MustCompile(`<style nonce="([0-9A-Za-z]{22})">`).FindStringSubmatch(page)
-	if nonce == nil || policy != "default-src 'none'; style-src 'nonce-"+nonce[1]+"'; base-uri 'none'; frame-ancestors 'none'" {
+	if nonce == nil || policy != "default-src 'none'; style-src 'nonce-"+nonce[1]+"'; script-src 'nonce-"+nonce[1]+"'; base-uri 'none'; frame-ancestors 'none'" {
 		t.Errorf("policy %q", policy)
 	}
 	if again := body(t, serve(i, get(clerkdev.SignInPath))); nonce != nil && strings.Contains(again, nonce[1]) {
@@ -178,7 +178,7 @@ func TestSignInAndOut(t *testing.T) {
 	if got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != "/" {
 		t.Errorf("%d %v", got.StatusCode, got.Header)
 	}
-	if j["__session"] != nil || j["__session"+suffix(i)] != nil || j["__client_uat"].Value != "0" || j["__client_uat"+suffix(i)].Value != "0" || j["__clerk_db_jwt"] == nil {
+	if j["__session"] != nil || j["__session"+suffix(i)] != nil || j["__refresh"+suffix(i)] != nil || j["__client_uat"].Value != "0" || j["__client_uat"+suffix(i)].Value != "0" || j["__clerk_db_jwt"] == nil {
 		t.Errorf("%v", j)
 	}
 	if s := i.Sessions(zoe.ID); s[0].Status != "removed" {
@@ -222,12 +222,13 @@ func wantSessionCookies(t *testing.T, i *clerkdev.Instance, cookies []*http.Cook
 		want := map[string]string{
 			"__session":    fmt.Sprint("/", "", http.SameSiteLaxMode, false, false, 3600),
 			"__client_uat": fmt.Sprint("/", "localhost", http.SameSiteLaxMode, false, false, 3600),
+			"__refresh":    fmt.Sprint("/", "", http.SameSiteLaxMode, true, false, 3600),
 		}[name]
 		if attributes != want {
 			t.Errorf("%s", c.Raw)
 		}
 	}
-	if len(cookies) != 4 || len(values) != 2 {
+	if len(cookies) != 5 || len(values) != 3 { // __refresh is suffixed only
 		t.Errorf("%d cookies %v", len(cookies), cookies)
 	}
 }
@@ -307,6 +308,7 @@ func TestProductionCookies(t *testing.T) {
 		"__session" + suffix(i):      fmt.Sprint("", http.SameSiteLaxMode, false, true, 31536000),
 		"__client_uat":               fmt.Sprint("localhost", http.SameSiteLaxMode, false, true, 315360000),
 		"__client_uat" + suffix(i):   fmt.Sprint("localhost", http.SameSiteLaxMode, false, true, 315360000),
+		"__refresh" + suffix(i):      fmt.Sprint("", http.SameSiteLaxMode, true, true, 604800),
 		"__clerk_db_jwt":             "",
 		"__clerk_db_jwt" + suffix(i): "",
 	} {
@@ -451,7 +453,8 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		status       int
 		allow        string
 	}{
-		{"GET", "/__clerk/", 404, ""}, {"GET", "/__clerk/v1/client", 404, ""}, {"POST", "/__clerk/x", 404, ""}, {"GET", "/__clerk/sign-in/", 404, ""},
+		{"GET", "/__clerk/", 404, ""}, {"GET", "/__clerk/v1/nothing", 404, ""}, {"GET", "/__clerk/v1/client/", 404, ""}, {"GET", "/__clerk/v1/client/sessions//touch", 404, ""},
+		{"PUT", "/__clerk/v1/client", 405, "GET, DELETE"}, {"POST", "/__clerk/v1/client/handshake", 405, "GET"}, {"POST", "/__clerk/v1/client?_method=patch", 405, "GET, DELETE"}, {"POST", "/__clerk/x", 404, ""}, {"GET", "/__clerk/sign-in/", 404, ""},
 		{"GET", "/__clerk//sign-in", 404, ""}, {"GET", "/__clerk/../x", 404, ""}, {"GET", "/__clerk/Sign-In", 404, ""},
 		{"GET", clerkdev.SignOutPath, 405, "POST"}, {"PUT", clerkdev.SignInPath, 405, "GET, HEAD, POST"},
 		{"POST", clerkdev.TokenPath, 405, "GET"}, {"HEAD", clerkdev.TokenPath, 405, "GET"},

@@ -78,8 +78,8 @@ func bareSessionJSON(s Session) map[string]any {
 	}
 }
 
-// clientID is made from the session's id: the browser's own token is a secret.
-func clientID(s Session) string { return "client_" + strings.TrimPrefix(s.ID, "sess_") }
+// clientID is an id of its own: the browser's token is a secret.
+func clientID(s Session) string { return s.client }
 
 // membershipJSON is the OrganizationMembership object.
 func membershipJSON(m Membership, u User, o Organization) map[string]any {

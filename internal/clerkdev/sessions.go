@@ -19,7 +19,7 @@ func (i *Instance) NewClient() string {
 }
 
 func (i *Instance) newClient(token string) *client {
-	c := &client{token: token, updatedAt: i.now()}
+	c := &client{id: newID("client"), token: token, updatedAt: i.now()}
 	i.state.clients[token] = c
 	return c
 }
@@ -80,9 +80,10 @@ func (i *Instance) startSession(clientToken string, s Session) (Session, User, e
 	}
 	now := i.now()
 	s.ID, s.Status, s.CreatedAt, s.UpdatedAt = newID("sess"), "active", now, now
+	c := i.state.clients[clientToken]
+	s.client, s.refresh = c.id, randomText(40)
 	i.state.sessions[s.ID] = &s
 	u.LastSignInAt = now
-	c := i.state.clients[clientToken]
 	c.sessionID, c.updatedAt = s.ID, now
 	return s, copyUser(*u), nil
 }
@@ -235,6 +236,12 @@ type speaker struct {
 // speaker copies out who a live session belongs to. A membership that is gone
 // takes the organisation with it.
 func (i *Instance) speaker(sessionID string) (speaker, error) {
+	return i.speakerIn(sessionID, nil)
+}
+
+// speakerIn is speaker in another organisation than the active one; "" is none, and
+// nil the active one.
+func (i *Instance) speakerIn(sessionID string, organizationID *string) (speaker, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	s, ok := i.state.sessions[sessionID]
@@ -245,10 +252,17 @@ func (i *Instance) speaker(sessionID string) (speaker, error) {
 		return speaker{}, fmt.Errorf("session %q: %w", sessionID, ErrSessionEnded)
 	}
 	who := speaker{session: *s, user: copyUser(*i.state.users[s.UserID])}
-	organization, m := i.state.organizations[s.OrganizationID], i.membership(s.UserID, s.OrganizationID)
+	active := s.OrganizationID
+	if organizationID != nil {
+		active = *organizationID
+	}
+	organization, m := i.state.organizations[active], i.membership(s.UserID, active)
+	if organizationID != nil && active != "" && m == nil {
+		return speaker{}, fmt.Errorf("organization %q: %w", active, ErrNotMember)
+	}
 	if organization != nil && m != nil {
-		active := copyOrganization(*organization)
-		who.organization, who.membership = &active, copyMembership(*m)
+		copied := copyOrganization(*organization)
+		who.organization, who.membership = &copied, copyMembership(*m)
 	}
 	for _, other := range i.state.sessions {
 		if s.Actor != "" && other.UserID == s.Actor && other.live() && other.ID > who.actorSession {
@@ -256,4 +270,14 @@ func (i *Instance) speaker(sessionID string) (speaker, error) {
 		}
 	}
 	return who, nil
+}
+
+// refreshToken is what a backend renews the session's tokens with.
+func (i *Instance) refreshToken(sessionID string) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if s := i.state.sessions[sessionID]; s != nil {
+		return s.refresh
+	}
+	return ""
 }

@@ -14,7 +14,8 @@ import (
 //go:embed signin.html
 var signInSource string
 
-// signInPage needs nothing but itself: no script, nothing loaded from anywhere.
+// signInPage needs nothing but itself: nothing is loaded from anywhere, and its few
+// lines of script only read what clerk-js puts behind the "#", redirect_url.
 var signInPage = htmltemplate.Must(htmltemplate.New("sign-in").Parse(signInSource))
 
 // offerSignIn mints anew for a browser that is still signed in, which is how an
@@ -22,6 +23,10 @@ var signInPage = htmltemplate.Must(htmltemplate.New("sign-in").Parse(signInSourc
 // for the page.
 func (b *browser) offerSignIn() {
 	query := b.r.URL.Query()
+	if ticket := query.Get("__clerk_ticket"); ticket != "" {
+		b.signInByTicket(ticket)
+		return
+	}
 	s, ok := b.i.signedIn(b.token)
 	if !ok || query.Get("switch") == "1" || query.Get("prompt") == "1" {
 		b.showPeople(http.StatusOK, "")
@@ -49,6 +54,22 @@ func (b *browser) signIn() {
 	b.enter(s.ID, b.r.Form.Get("redirect_url"), http.StatusSeeOther)
 }
 
+// signInByTicket is what the address of a sign-in token leads to.
+func (b *browser) signInByTicket(ticket string) {
+	userID, err := b.i.takeTicket(ticket)
+	if err != nil {
+		b.showPeople(http.StatusBadRequest, "This link has been used already, or its time is over. Choose somebody.")
+		return
+	}
+	b.meet()
+	s, err := b.i.SignIn(b.token, userID)
+	if err != nil {
+		b.showPeople(http.StatusForbidden, "This person may not sign in now.")
+		return
+	}
+	b.enter(s.ID, b.r.URL.Query().Get("redirect_url"), http.StatusFound)
+}
+
 // enter hands the browser a fresh token and sends it on.
 func (b *browser) enter(sessionID, redirectURL string, status int) {
 	origin := originOf(b.r)
@@ -61,7 +82,7 @@ func (b *browser) enter(sessionID, redirectURL string, status int) {
 		b.showPeople(http.StatusInternalServerError, "Nobody could stay signed in: "+strings.Join(token.Warnings, "; ")+".")
 		return
 	}
-	b.signedInWith(token)
+	b.signedInWith(sessionID, token)
 	b.redirect(here(redirectURL, origin), status)
 }
 
@@ -112,7 +133,7 @@ func (b *browser) showPeople(status int, notice string) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	// No form-action: Chromium applies it to the redirects behind the form, too, and
 	// an app may send people on to another origin.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+view.Nonce+"'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+view.Nonce+"'; script-src 'nonce-"+view.Nonce+"'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "same-origin") // not no-referrer, which makes the form's Origin null
 	b.w.WriteHeader(status)
 	_, _ = b.w.Write(page.Bytes())

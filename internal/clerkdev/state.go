@@ -15,12 +15,16 @@ type state struct {
 	sessions      map[string]*Session
 	clients       map[string]*client // by development browser token, or by __client
 	templates     map[string]*jwtTemplate
+	tickets       map[string]*ticket     // by what is in them
+	handshakes    map[string]handshake   // by nonce
+	consumed      map[[32]byte]time.Time // expired tokens that were refreshed, with their iat
 }
 
 func newState() state {
 	return state{
 		users: map[string]*User{}, organizations: map[string]*Organization{}, memberships: map[string]*Membership{},
 		sessions: map[string]*Session{}, clients: map[string]*client{}, templates: map[string]*jwtTemplate{},
+		tickets: map[string]*ticket{}, handshakes: map[string]handshake{}, consumed: map[[32]byte]time.Time{},
 	}
 }
 
@@ -74,13 +78,18 @@ type Session struct {
 	Actor          string // user id of who impersonates; "" for nobody
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+
+	client  string // id of the browser that has it
+	refresh string // the value of __refresh, which dies with the session
 }
 
 // client is one browser: the sessions it has, and when they changed last.
 type client struct {
+	id        string
 	token     string // the development browser token, or the value of __client
 	sessionID string // last active; "" is signed out
 	updatedAt time.Time
+	attempt   *attempt // to sign in, that is open; nil when there is none
 }
 
 // jwtTemplate is a custom token of the Backend API.

@@ -44,12 +44,23 @@ func (i *Instance) Mint(sessionID, azp string) (string, error) {
 // errors are those of an unknown ([ErrNotFound]) or ended ([ErrSessionEnded])
 // session.
 func (i *Instance) MintToken(sessionID, azp string) (Token, error) {
-	who, err := i.speaker(sessionID)
+	return i.mintIn(sessionID, azp, nil)
+}
+
+// mintIn is [Instance.MintToken] in another organisation than the active one, as
+// for speakerIn; [ErrNotMember] is one more error.
+func (i *Instance) mintIn(sessionID, azp string, organizationID *string) (Token, error) {
+	return i.mintAt(i.now(), sessionID, azp, organizationID)
+}
+
+// mintAt is mintIn at another time than the present.
+func (i *Instance) mintAt(now time.Time, sessionID, azp string, organizationID *string) (Token, error) {
+	who, err := i.speakerIn(sessionID, organizationID)
 	if err != nil {
 		return Token{}, fmt.Errorf("clerkdev: Mint: %w", err)
 	}
 	custom := i.template.render(who.user, who.organization, who.membership.Role)
-	now := i.now().Truncate(time.Second)
+	now = now.Truncate(time.Second)
 	token := Token{IssuedAt: now, ExpiresAt: now.Add(i.cfg.TokenLifetime.Truncate(time.Second))}
 	token.Warnings, err = claimWarnings(custom)
 	if err != nil {

@@ -20,6 +20,15 @@ async function state(clerk, { url, headers, options }) {
   }
 }
 
+// visit is what a browser gets to see of the answer.
+async function visit(clerk, { url, headers, options }) {
+  const s = await clerk.authenticateRequest(new Request(url, { headers }), options)
+  return {
+    status: s.status, reason: s.reason, location: s.headers.get('location'), cookies: s.headers.getSetCookie(),
+    userId: s.status === 'handshake' ? null : s.toAuth()?.userId, orgSlug: s.status === 'handshake' ? null : s.toAuth()?.orgSlug,
+  }
+}
+
 // error is what the library throws for a refusal.
 async function error(call) {
   try {
@@ -79,6 +88,8 @@ async function main() {
     if (request.headers.authorization === 'template') request.headers.authorization = `Bearer ${out.sessions.token}`
     out.states[name] = await state(clerk, request)
   }
+  out.visits = {}
+  for (const [name, request] of Object.entries(input.visits ?? {})) out.visits[name] = await visit(clerk, request)
   if (input.revoke) out.revoked = (await clerk.sessions.revokeSession(input.revoke)).status
   if (input.flood) out.flood = await flood(clerk, input.flood)
   process.stdout.write(JSON.stringify(out))
