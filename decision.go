@@ -16,9 +16,10 @@ type Action int
 
 // The actions. The zero Action denies, so that a forgotten field fails closed.
 const (
-	Deny     Action = iota // answer with the Reason's row
-	Allow                  // forward, with Assert as the only identity headers
-	Redirect               // send the browser to Location
+	Deny      Action = iota // answer with the Reason's row
+	Allow                   // forward, with Assert as the only identity headers
+	Redirect                // send the browser to Location, to sign in (302)
+	Handshake               // send the browser to Location, to renew the session or back from there (307)
 )
 
 // Route is the class of a path, the closed set behind the metric label.
@@ -103,8 +104,14 @@ type Decision struct {
 	// Token is what judging the credential took.
 	Token TokenFacts
 
-	// Location is where a Redirect sends the browser.
+	// Location is where a Redirect or a Handshake sends the browser.
 	Location string
+	// SetCookies are Set-Cookie lines for the answer, whatever it is and whoever
+	// makes it: the session was renewed on the way. Such an answer is for one
+	// person alone, and the upstream is told of the session in them.
+	SetCookies []string
+	// Renewal is what was done about a session that was not fresh.
+	Renewal Renewal
 	// RetryAfter is when a Deny for want of something is worth another try;
 	// zero says nothing.
 	RetryAfter time.Duration
@@ -118,7 +125,28 @@ type Decision struct {
 	// DropAuthorization says that the Authorization header was the session and
 	// must not reach the upstream.
 	DropAuthorization bool
+	// KeepCredentials says that Clerk's cookies and the Authorization header go
+	// upstream as they came: the path is that of Clerk's own Frontend API.
+	KeepCredentials bool
 }
+
+// Renewal is what was done about a session that was not fresh; zero is nothing.
+type Renewal struct {
+	Reason  Reason // why; "" when a session came back and nobody knows any more
+	Outcome RenewalOutcome
+}
+
+// RenewalOutcome is how far a renewal came, a closed set for a metric label.
+type RenewalOutcome string
+
+// The outcomes of a renewal.
+const (
+	RenewalStarted   RenewalOutcome = "started"   // a handshake began
+	RenewalReturned  RenewalOutcome = "returned"  // one came back with a session, or with the news that there is none
+	RenewalFailed    RenewalOutcome = "failed"    // one came back with nothing that could be used
+	RenewalStopped   RenewalOutcome = "stopped"   // too many in a row
+	RenewalRefreshed RenewalOutcome = "refreshed" // no redirect was needed
+)
 
 // TokenFacts are for metrics and log lines.
 type TokenFacts struct {

@@ -30,7 +30,9 @@ func TestReasonsAreAClosedSet(t *testing.T) {
 			t.Errorf("%s has two rows", r)
 		}
 		seen[r] = true
-		if strings.ToLower(string(r)) != string(r) || strings.ContainsAny(string(r), " _") {
+		// Only the codes of Clerk's Backend API have underscores.
+		ours := strings.TrimPrefix(string(r), "session-token-expired-refresh-")
+		if strings.ToLower(string(r)) != string(r) || strings.Contains(string(r), " ") || ours == string(r) && strings.Contains(ours, "_") {
 			t.Errorf("%q is not spelled like a reason", r)
 		}
 		if r.Status() < 400 || r.Status() > 599 || !strings.HasSuffix(r.Title(), ".") || !strings.HasSuffix(r.Advice(), ".") {

@@ -31,9 +31,9 @@ import (
 // otherNames are names in the pages that are no settings of this version: of
 // later ones, of Clerk's for applications, and the gate's own.
 var otherNames = []string{
-	"AUTHPROXY_ACCEPT", "AUTHPROXY_ASSERTION_KEY", "AUTHPROXY_DIRECTORY_URL", "AUTHPROXY_FALLBACK", "AUTHPROXY_ORGANIZATION_PATTERNS",
-	"AUTHPROXY_POLICY", "AUTHPROXY_ROUTES_FILE", "AUTHPROXY_SYNC", "AUTHPROXY_TEST_REQUIRE",
-	"CLERK_API_URL", "CLERK_DOMAIN", "CLERK_IS_SATELLITE", "CLERK_PROXY_URL", "CLERK_WEBHOOK_SIGNING_SECRET",
+	"AUTHPROXY_ACCEPT", "AUTHPROXY_ASSERTION_KEY", "AUTHPROXY_DIRECTORY_URL", "AUTHPROXY_FALLBACK",
+	"AUTHPROXY_POLICY", "AUTHPROXY_ROUTES_FILE", "AUTHPROXY_SYNC", "AUTHPROXY_TEST_REQUIRE", "AUTHPROXY_TEST_SEED",
+	"CLERK_WEBHOOK_SIGNING_SECRET",
 }
 
 // notReasons are hyphenated words in backticks that are no reasons.
@@ -302,7 +302,7 @@ func TestConfigurationsOfTheREADME(t *testing.T) {
 func quickStart(t *testing.T, log *slog.Logger) func(path string, header ...string) *http.Response {
 	t.Helper()
 	environ := fromShell(block(t, "sh", "CLERK_PUBLISHABLE_KEY=pk_test_"))
-	cfg, err := config.Load(append(environ, "CLERK_JWT_KEY="+minttest.Good().PEM, "CLERK_SECRET_KEY="+canary))
+	cfg, err := config.Load(append(environ, "CLERK_JWT_KEY="+minttest.Good().PEM, "CLERK_SECRET_KEY="+canary, "CLERK_API_URL=http://127.0.0.1:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,6 +338,7 @@ func TestLogsHoldNoSecret(t *testing.T) {
 	ask := quickStart(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	good, foreign := sessionFrom("http://localhost:4180"), sessionFrom("http://localhost:3000")
 	const cookies = "; __clerk_db_jwt=canary-browser; __client_uat=1; __refresh_GS7nYzmc=canary-refresh; app=canary-cookie"
+	expired := minttest.Good().Sign(minttest.Session(minttest.TestIss, time.Now().Add(-time.Hour), map[string]any{"azp": "http://localhost:4180"}), nil)
 	requests := 0
 	for _, path := range []string{"/", "/_authproxy/whoami", "/_authproxy/sign-in", "/_authproxy/none", "/a/%2e%2e/b"} {
 		for _, header := range [][]string{
@@ -347,9 +348,10 @@ func TestLogsHoldNoSecret(t *testing.T) {
 			{"Authorization", "Basic canary-basic"},
 			{"Cookie", "__session=" + good + cookies},
 			{"Cookie", "__session=" + foreign + cookies, "Accept", "text/html"},
+			{"Cookie", "__session=" + expired + cookies},
 			{"X_Auth_Role", "canary-header", "Accept", "text/html"},
 		} {
-			ask(path+"?q=canary-query&redirect_url=/canary-back&__clerk_db_jwt=canary-jwt", header...)
+			ask(path+"?q=canary-query&redirect_url=/canary-back&__clerk_db_jwt=canary-jwt&__clerk_handshake_nonce=canary-nonce", header...)
 			requests++
 		}
 	}
@@ -386,8 +388,11 @@ func (b *lockedBuffer) String() string {
 func TestQuickStart(t *testing.T) {
 	t.Parallel()
 	ask := quickStart(t, slog.New(slog.DiscardHandler))
-	if r := ask("/", "Accept", "text/html"); r.StatusCode != http.StatusFound || !strings.HasPrefix(r.Header.Get("Location"), "https://happy-otter-12.accounts.dev/sign-in?") {
+	if r := ask("/", "Accept", "text/html"); r.StatusCode != http.StatusTemporaryRedirect || !strings.HasPrefix(r.Header.Get("Location"), "https://happy-otter-12.clerk.accounts.dev/v1/client/handshake?") {
 		t.Errorf("a browser gets %s, %s", r.Status, r.Header.Get("Location"))
+	}
+	if r := ask("/", "Accept", "text/html", "Cookie", "__clerk_db_jwt=known"); r.StatusCode != http.StatusFound || !strings.HasPrefix(r.Header.Get("Location"), "https://happy-otter-12.accounts.dev/sign-in?") {
+		t.Errorf("a browser that Clerk knows gets %s, %s", r.Status, r.Header.Get("Location"))
 	}
 	if r := ask("/", "Accept", "*/*"); r.StatusCode != http.StatusUnauthorized || r.Header.Get("X-Clerk-Auth-Reason") != "dev-browser-missing" {
 		t.Errorf("curl gets %s, %s", r.Status, r.Header.Get("X-Clerk-Auth-Reason"))

@@ -23,25 +23,27 @@ const module = "github.com/manageros/authproxy"
 
 // floors: imports go strictly down.
 var floors = map[string]int{
-	"":                  0,
-	"headers":           1,
-	"jwks":              1,
-	"internal/clerkdev": 2,
-	"internal/config":   1,
-	"internal/session":  1,
-	"internal/route":    2,
-	"internal/gate":     3,
-	"internal/account":  4,
-	"internal/sample":   4,
-	"proxy":             4,
-	"internal/reqlog":   5,
-	"internal/app":      6,
-	"cmd/authproxy":     7,
+	"":                   0,
+	"headers":            1,
+	"jwks":               1,
+	"internal/clerk":     1,
+	"internal/config":    1,
+	"internal/handshake": 1,
+	"internal/session":   1,
+	"internal/clerkdev":  2,
+	"internal/route":     2,
+	"internal/gate":      3,
+	"internal/account":   4,
+	"internal/sample":    4,
+	"proxy":              4,
+	"internal/reqlog":    5,
+	"internal/app":       6,
+	"cmd/authproxy":      7,
 }
 
 // kits are packages for tests and for the gate: they may use testing, and
 // nothing that is shipped may use them.
-var kits = []string{"internal/defences", "internal/minttest", "internal/testneed", "internal/threats", "internal/upstreamtest", "internal/wiretest"}
+var kits = []string{"internal/browsertest", "internal/defences", "internal/minttest", "internal/testneed", "internal/threats", "internal/upstreamtest", "internal/wiretest"}
 
 // fences: who may import a module or package, and nobody else.
 var fences = map[string][]string{
@@ -49,7 +51,10 @@ var fences = map[string][]string{
 	"github.com/clerk/clerk-sdk-go/v2":    {"internal/clerk"},
 	"github.com/caarlos0/env/v11":         {"internal/config"},
 	"github.com/prometheus/client_golang": {"internal/app"},
-	"github.com/hashicorp/golang-lru/v2":  {"internal/session"},
+	"github.com/hashicorp/golang-lru/v2":  {"internal/clerk", "internal/session"},
+	"github.com/sony/gobreaker/v2":        {"internal/clerk"},
+	"golang.org/x/sync":                   {"internal/clerk"},
+	"golang.org/x/time":                   {"internal/clerk"},
 	"testing":                             {},
 	"net/http/httptest":                   {},
 	module + "/internal/config":           {"internal/app", "cmd/authproxy"},

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -68,3 +69,17 @@ func (i Instance) AccountPortal() string {
 
 // SignInURL is where people of the instance sign in unless configured otherwise.
 func (i Instance) SignInURL() string { return i.AccountPortal() + "/sign-in" }
+
+// FrontendURL is the base URL of the Frontend API for pages on the origin at: of
+// the instance's own host, or of the proxy before it. A proxy that is only a path
+// is on that origin. It does not end in a slash.
+func (i Instance) FrontendURL(proxy *url.URL, at Origin) string {
+	if proxy == nil {
+		return i.Issuer()
+	}
+	base := *proxy
+	if base.Host == "" {
+		base.Scheme, base.Host = at.Scheme, at.Host
+	}
+	return strings.TrimRight(base.String(), "/")
+}

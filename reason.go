@@ -12,6 +12,32 @@ import (
 // TokenVerificationErrorReason).
 type Reason string
 
+// expired begins the reasons of an expired token; what follows says why it was
+// not refreshed: a word of Clerk's SDK, or of its Backend API.
+const expired = "session-token-expired-refresh-"
+
+// refreshCodes are the errors of Clerk's Backend API when it refuses to refresh
+// (its page "Backend API errors", Session Refresh, and the general ones).
+var refreshCodes = []string{
+	"session_refresh_expired_session_token_consumed", "expired_session_token_invalid", "session_refresh_expired_session_token_too_old",
+	"session_refresh_inactive_session", "session_refresh_session_token_ineligible", "refresh_request_origin_invalid",
+	"expired_session_token_missing_azp", "session_refresh_expired_session_token_missing_iat", "expired_session_token_missing_sid",
+	"feature_not_enabled", "refresh_request_origin_azp_mismatch", "session_refresh_session_not_found", "refresh_sid_mismatch",
+	"refresh_token_not_found", "session_refresh_user_not_found",
+	"authentication_invalid", "clerk_key_invalid", "resource_not_found", "too_many_requests",
+	"expired-session-token-missing-sid-claim",
+}
+
+// RefreshReason is why an expired token was not refreshed, in the words of
+// Clerk's SDK, for a code of Clerk's. One that is not known becomes
+// [SessionExpiredUnexpected]: the set is closed.
+func RefreshReason(code string) Reason {
+	if reason := Reason(expired + code); slices.ContainsFunc(rows, func(r row) bool { return r.reason == reason }) {
+		return reason
+	}
+	return SessionExpiredUnexpected
+}
+
 // Nobody is signed in.
 const (
 	SessionTokenAndUATMissing  Reason = "session-token-and-uat-missing"
@@ -22,6 +48,9 @@ const (
 	DevBrowserMissing          Reason = "dev-browser-missing"
 	DevBrowserSync             Reason = "dev-browser-sync"
 	PrimaryRespondsToSyncing   Reason = "primary-responds-to-syncing"
+	PrimaryCrossOriginSync     Reason = "primary-domain-cross-origin-sync"
+	SatelliteNeedsSyncing      Reason = "satellite-needs-syncing"
+	OrganizationMismatch       Reason = "active-organization-mismatch"
 	SessionPending             Reason = "session-pending"
 	TokenTypeMismatch          Reason = "token-type-mismatch"
 	TokenInvalid               Reason = "token-invalid"
@@ -33,9 +62,13 @@ const (
 	JWKKidMismatch             Reason = "jwk-kid-mismatch"
 	SessionTokenNBF            Reason = "session-token-nbf"
 	SessionTokenIATInTheFuture Reason = "session-token-iat-in-the-future"
-	SessionExpiredNoRefresh    Reason = "session-token-expired-refresh-non-eligible-no-refresh-cookie"
-	SessionExpiredNonGET       Reason = "session-token-expired-refresh-non-eligible-non-get"
-	SessionExpiredNoClient     Reason = "session-token-expired-refresh-missing-api-client"
+	SessionExpiredNoRefresh    Reason = expired + "non-eligible-no-refresh-cookie"
+	SessionExpiredNonGET       Reason = expired + "non-eligible-non-get"
+	SessionExpiredNoClient     Reason = expired + "missing-api-client"
+	SessionExpiredInvalid      Reason = expired + "invalid-session-token"
+	SessionExpiredFetchError   Reason = expired + "fetch-error"
+	SessionExpiredUnexpected   Reason = expired + "unexpected-bapi-error"
+	SessionExpiredNoCookies    Reason = expired + "unexpected-sdk-error"
 	UnexpectedError            Reason = "unexpected-error"
 	TokenExpired               Reason = "token-expired"
 	TokenNotActiveYet          Reason = "token-not-active-yet"
@@ -85,7 +118,7 @@ const (
 	adviceWait   = "Try again in a moment."
 )
 
-var rows = []row{
+var rows = append(refreshRows(), []row{
 	{SessionTokenAndUATMissing, http.StatusUnauthorized, "You are not signed in.", adviceSignIn},
 	{SessionTokenMissing, http.StatusUnauthorized, "You are not signed in.", adviceSignIn},
 	{ClientUATButNoSessionToken, http.StatusUnauthorized, "Your session is not here.", adviceReload},
@@ -94,6 +127,9 @@ var rows = []row{
 	{DevBrowserMissing, http.StatusUnauthorized, "This browser is not known to the development instance.", "Open the application in the browser once and sign in."},
 	{DevBrowserSync, http.StatusUnauthorized, "The development browser has to be synchronised.", adviceReload},
 	{PrimaryRespondsToSyncing, http.StatusUnauthorized, "The session has to be synchronised.", adviceReload},
+	{PrimaryCrossOriginSync, http.StatusUnauthorized, "The session has to be synchronised.", adviceReload},
+	{SatelliteNeedsSyncing, http.StatusUnauthorized, "The session has to be synchronised.", adviceReload},
+	{OrganizationMismatch, http.StatusUnauthorized, "The session is of another organisation than the page.", adviceReload},
 	{SessionPending, http.StatusUnauthorized, "Signing in is not finished.", "Finish the open steps of signing in."},
 	{TokenTypeMismatch, http.StatusUnauthorized, "The token is not a session token.", adviceToken},
 	{TokenInvalid, http.StatusUnauthorized, "The session token cannot be read.", adviceToken},
@@ -108,6 +144,10 @@ var rows = []row{
 	{SessionExpiredNoRefresh, http.StatusUnauthorized, "Your session token has run out.", adviceReload},
 	{SessionExpiredNonGET, http.StatusUnauthorized, "Your session token has run out.", adviceReload},
 	{SessionExpiredNoClient, http.StatusUnauthorized, "Your session token has run out.", adviceReload},
+	{SessionExpiredInvalid, http.StatusUnauthorized, "Your session token has run out.", adviceReload},
+	{SessionExpiredFetchError, http.StatusUnauthorized, "Your session token has run out.", adviceReload},
+	{SessionExpiredUnexpected, http.StatusUnauthorized, "Your session token has run out.", adviceReload},
+	{SessionExpiredNoCookies, http.StatusUnauthorized, "Your session token has run out.", adviceReload},
 	{UnexpectedError, http.StatusUnauthorized, "The session could not be read.", adviceReload},
 	{TokenExpired, http.StatusUnauthorized, "The session token has run out.", adviceReload},
 	{TokenNotActiveYet, http.StatusUnauthorized, "The session token is not valid yet.", "Check the clock of the machine the proxy runs on."},
@@ -129,6 +169,14 @@ var rows = []row{
 	{UpstreamTimeout, http.StatusGatewayTimeout, "The application took too long to answer.", adviceWait},
 	{InternalError, http.StatusInternalServerError, "Something went wrong here.", adviceWait},
 	{ClientClosed, StatusClientClosed, "The client went away.", adviceClient},
+}...)
+
+func refreshRows() []row {
+	var all []row
+	for _, code := range refreshCodes {
+		all = append(all, row{Reason(expired + code), http.StatusUnauthorized, "Your session token has run out.", adviceReload})
+	}
+	return all
 }
 
 // Reasons returns the whole closed set.

@@ -55,18 +55,19 @@ const (
 	ResultAuthenticated = "authenticated" // passes with an identity
 	ResultAnonymous     = "anonymous"     // passes as nobody
 	ResultRefused       = "refused"
-	ResultRedirected    = "redirected"
+	ResultRedirected    = "redirected" // to sign in, or to renew the session
 )
 
 // Result is the outcome of the decision, of the closed set above. A failure
 // behind an Allow does not change it.
 func (e *Exchange) Result() string {
-	switch {
-	case e.Decision.SignedIn():
-		return ResultAuthenticated
-	case e.Decision.Action == authproxy.Allow:
+	switch e.Decision.Action {
+	case authproxy.Allow:
+		if e.Decision.SignedIn() {
+			return ResultAuthenticated
+		}
 		return ResultAnonymous
-	case e.Decision.Action == authproxy.Redirect:
+	case authproxy.Redirect, authproxy.Handshake:
 		return ResultRedirected
 	default:
 		return ResultRefused

@@ -23,6 +23,8 @@ type pass struct {
 	request authproxy.Request
 	report  Exchange
 
+	unsayable bool // a cookie of the Decision's is no header value
+
 	gone    bool // the client left while the request was being forwarded
 	tooOld  bool // the exchange reached its maximum age
 	aborted bool // the connection, or the stream, must be broken off
@@ -89,6 +91,9 @@ func (x *pass) end() {
 	if caught != nil {
 		x.settle(caught)
 	}
+	if x.w.status == 0 && !x.aborted {
+		x.w.WriteHeader(http.StatusOK) // what net/http would say now, past what every answer of ours needs
+	}
 	x.account()
 	if done := x.h.cfg.Hooks.Done; done != nil {
 		done(&x.report)
@@ -145,6 +150,9 @@ func (x *pass) account() {
 	if e.Reason == "" {
 		e.Reason, e.Detail, e.Err = e.Decision.Reason, e.Decision.Detail, e.Decision.Cause
 	}
+	if e.Err == nil && x.unsayable {
+		e.Err = errUnsayable
+	}
 	e.Status = x.w.status
 	e.BytesOut = x.w.written
 	if x.w.body != nil {
@@ -155,11 +163,8 @@ func (x *pass) account() {
 		e.BytesIn += t.in.Load()
 		e.BytesOut += t.out.Load()
 	}
-	switch {
-	case e.Reason == authproxy.ClientClosed && !e.Cut && !e.Upgraded:
+	if e.Reason == authproxy.ClientClosed && !e.Cut && !e.Upgraded {
 		e.Status = authproxy.StatusClientClosed
-	case e.Status == 0 && !x.aborted:
-		e.Status = http.StatusOK // net/http's answer to a handler that says nothing
 	}
 	e.Duration = x.h.cfg.Now().Sub(e.Time)
 }
@@ -178,6 +183,8 @@ func (x *pass) render(d authproxy.Decision) {
 	if d.Cause != nil {
 		x.report.Err = d.Cause
 	}
+	x.takeCookies(d.SetCookies)
+	x.w.forwarded = false
 	x.boundDraining()
 	x.h.respond(x.w, x.r, &x.request, x.report.RequestID, d)
 }

@@ -36,9 +36,10 @@ type Config struct {
 	Owner *headers.Owner // which client headers never arrive. Required.
 	Peers *headers.Peers // whose forwarding headers are believed; nil: nobody's
 
-	// StripCookies removes the session's cookies from the outgoing request;
-	// nil removes none.
-	StripCookies func(http.Header)
+	// StripCookies removes the session's cookies from h, the header of the
+	// outgoing request; nil removes none. set are the Set-Cookie lines that the
+	// answer will carry: a cookie that stays has its new value already.
+	StripCookies func(h http.Header, set []string)
 
 	// Reserved answers a request on RouteReserved that the Decision allows; nil
 	// is 404. It may hand a refusal to Handler.Respond.
@@ -121,6 +122,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	d := h.cfg.Decider.Decide(r.Context(), &x.request)
 	x.report.Decision = d
+	x.takeCookies(d.SetCookies)
 	refusal := checkMessage(r)
 	switch {
 	case d.Action != authproxy.Allow:

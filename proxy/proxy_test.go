@@ -67,7 +67,7 @@ func TestGoldenUpstreamBytes(t *testing.T) {
 			c.decision.DropAuthorization = true
 			p := start(t, plain, up.URL(), func(cfg *proxy.Config) {
 				cfg.Decider, cfg.Owner, cfg.Peers = always(c.decision), owner, c.peers
-				cfg.StripCookies = func(h http.Header) { h.Set("Cookie", "theme=dark") }
+				cfg.StripCookies = func(h http.Header, _ []string) { h.Set("Cookie", "theme=dark") }
 			})
 			client := p.dial()
 			equal(t, "status", client.Exchange(c.raw, "GET")[0].Status, 200)
@@ -139,7 +139,7 @@ func TestReceivedHeaderIsNeverChanged(t *testing.T) {
 			d.DropAuthorization = true
 			return d
 		})
-		cfg.StripCookies = func(h http.Header) { h.Del("Cookie") }
+		cfg.StripCookies = func(h http.Header, _ []string) { h.Del("Cookie") }
 	})
 	p.dial().Exchange(get("/", "X-Org: evil", "Authorization: Bearer x", "Cookie: a=b", "Upgrade: h2c", "Connection: Upgrade", "Idempotency-Key: 1"), "GET")
 	p.exchange()
@@ -283,6 +283,8 @@ func TestExchangeReport(t *testing.T) {
 	}
 	zero.Decision.Action = authproxy.Redirect
 	equal(t, "redirect", zero.Result(), proxy.ResultRedirected)
+	zero.Decision.Action = authproxy.Handshake
+	equal(t, "handshake", zero.Result(), proxy.ResultRedirected)
 	zero.Decision.Action = authproxy.Allow
 	equal(t, "anonymous", zero.Result(), proxy.ResultAnonymous)
 }

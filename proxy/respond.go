@@ -25,11 +25,12 @@ type Problem struct {
 
 	Advice  string `json:"-"` // what to do about it
 	Shown   string `json:"-"` // Detail, where it says more than Advice
-	SignIn  string `json:"-"` // links, "" for none
+	Retry   string `json:"-"` // links, "" for none; this one leads to the same page
+	SignIn  string `json:"-"`
 	SignOut string `json:"-"`
 }
 
-// longestReturn bounds the redirect_url of the sign-in link.
+// longestReturn bounds the links back to the page that was asked for.
 const longestReturn = 2048
 
 // Respond answers with a refusal or a redirect of the Decision's; an Allow is an
@@ -54,10 +55,10 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, request *authp
 	header.Set("Content-Security-Policy", bareCSP)
 	reason := reasonOf(d)
 	setClerk(header, d, reason)
-	if d.Action == authproxy.Redirect && reason == d.Reason {
+	if status, valid := redirection(d); valid {
 		header.Set("Location", d.Location)
 		header.Set("Content-Length", "0")
-		w.WriteHeader(http.StatusFound)
+		w.WriteHeader(status)
 		return
 	}
 	p := h.problem(request, id, d, reason)
@@ -89,31 +90,43 @@ func own(h http.Header, id string) {
 // own fault: a reason outside the closed set, an Allow, a redirect to nowhere or
 // to something that is not one header value.
 func reasonOf(d authproxy.Decision) authproxy.Reason {
-	switch d.Action {
-	case authproxy.Redirect:
-		if d.Location != "" && !strings.ContainsFunc(d.Location, isControlOrSpace) {
-			return d.Reason
-		}
-	case authproxy.Deny:
-		if slices.Contains(authproxy.Reasons(), d.Reason) {
-			return d.Reason
-		}
-	case authproxy.Allow:
+	_, sends := redirection(d)
+	if sends || d.Action == authproxy.Deny && slices.Contains(authproxy.Reasons(), d.Reason) {
+		return d.Reason
 	}
 	return authproxy.InternalError
 }
 
+// redirection is the status of a Decision that sends the browser elsewhere, and
+// whether it can: its Location is one header value.
+func redirection(d authproxy.Decision) (status int, valid bool) {
+	switch d.Action {
+	case authproxy.Redirect:
+		status = http.StatusFound
+	case authproxy.Handshake:
+		status = http.StatusTemporaryRedirect // as Clerk's own servers
+	default:
+		return 0, false
+	}
+	return status, d.Location != "" && !strings.ContainsFunc(d.Location, isControlOrSpace)
+}
+
 // setClerk says what Clerk's own servers say, in their header names.
 func setClerk(h http.Header, d authproxy.Decision, reason authproxy.Reason) {
-	if reason == "" {
-		return
-	}
+	_, sends := redirection(d)
 	status := "signed-out"
-	if d.Identity != nil && reason.Status() != http.StatusUnauthorized {
+	switch {
+	case sends && d.Action == authproxy.Handshake:
+		status = "handshake"
+	case reason == "":
+		return
+	case d.Identity != nil && reason.Status() != http.StatusUnauthorized:
 		status = "signed-in"
 	}
 	h.Set("X-Clerk-Auth-Status", status)
-	h.Set("X-Clerk-Auth-Reason", string(reason))
+	if reason != "" {
+		h.Set("X-Clerk-Auth-Reason", string(reason))
+	}
 }
 
 func (h *Handler) problem(r *authproxy.Request, id string, d authproxy.Decision, reason authproxy.Reason) Problem {
@@ -131,23 +144,37 @@ func (h *Handler) problem(r *authproxy.Request, id string, d authproxy.Decision,
 		p.Detail = p.Advice
 	}
 	if p.Status == http.StatusUnauthorized {
-		p.SignIn, p.SignOut = h.signInLink(r), h.cfg.SignOutPath
+		page := pageOf(r)
+		p.SignIn, p.SignOut = h.signInLink(page), h.cfg.SignOutPath
+		again := reason.Advice() == authproxy.TokenExpired.Advice() // reload
+		if again || d.Renewal.Outcome == authproxy.RenewalStopped {
+			p.Retry = page
+		}
 	}
 	return p
 }
 
-// signInLink leads back to the page that was asked for, if it was a page and
-// what was asked for is plainly a path of ours (RD-01).
-func (h *Handler) signInLink(r *authproxy.Request) string {
+// pageOf is the page that was asked for, without what Clerk put there, so that
+// following it begins anew. It is "" when no page was asked for, or one whose
+// address is not plainly a path of ours (RD-01).
+func pageOf(r *authproxy.Request) string {
 	target := r.Path
 	if query := route.WithoutClerk(r.Query); query != "" {
 		target += "?" + query
 	}
 	ours := strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "//") && !strings.HasPrefix(target, `/\`)
-	if h.cfg.SignInPath == "" || !r.PageLoad() || !ours || len(target) > longestReturn {
+	if !r.PageLoad() || !ours || len(target) > longestReturn {
+		return ""
+	}
+	return target
+}
+
+// signInLink leads back to page; "" is no page.
+func (h *Handler) signInLink(page string) string {
+	if h.cfg.SignInPath == "" || page == "" {
 		return h.cfg.SignInPath
 	}
-	return h.cfg.SignInPath + "?redirect_url=" + url.QueryEscape(target)
+	return h.cfg.SignInPath + "?redirect_url=" + url.QueryEscape(page)
 }
 
 // setRefusal sets the headers that depend on why.

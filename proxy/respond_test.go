@@ -90,6 +90,18 @@ func TestRespond(t *testing.T) {
 		{"a redirect without reason", authproxy.Decision{Action: authproxy.Redirect, Location: "/x"}, map[string]string{"status": "302", "X-Clerk-Auth-Status": ""}},
 		{"RD-06: a redirect that is two headers", authproxy.Decision{Action: authproxy.Redirect, Location: "/x\r\nSet-Cookie: a=b"}, map[string]string{"status": "500", "Location": ""}},
 		{"a redirect to nowhere", authproxy.Decision{Action: authproxy.Redirect}, map[string]string{"status": "500", "Location": ""}},
+		{"a handshake", authproxy.Decision{Action: authproxy.Handshake, Reason: authproxy.SessionTokenNBF, Location: "https://clerk.example.com/v1/client/handshake?a=b", Identity: &authproxy.Identity{}}, map[string]string{
+			"status": "307", "Location": "https://clerk.example.com/v1/client/handshake?a=b", "X-Clerk-Auth-Status": "handshake", "X-Clerk-Auth-Reason": "session-token-nbf",
+			"Cache-Control": "no-store", "X-Authproxy-Response": "true", "Referrer-Policy": "no-referrer", "Content-Length": "0", "Www-Authenticate": "", "Vary": "",
+		}},
+		{"a handshake without reason", authproxy.Decision{Action: authproxy.Handshake, Location: "/x"}, map[string]string{"status": "307", "X-Clerk-Auth-Status": "handshake", "X-Clerk-Auth-Reason": ""}},
+		{"RD-06: a handshake that is two headers", authproxy.Decision{Action: authproxy.Handshake, Reason: authproxy.InternalError, Location: "/x\nSet-Cookie: a=b"}, map[string]string{"status": "500", "Location": "", "X-Clerk-Auth-Status": "signed-out"}},
+		{"a handshake to nowhere", authproxy.Decision{Action: authproxy.Handshake, Reason: authproxy.DevBrowserMissing}, map[string]string{"status": "500", "Location": "", "X-Clerk-Auth-Status": "signed-out", "X-Clerk-Auth-Reason": "internal-error"}},
+		{"after failed handshakes", deny(authproxy.SessionTokenNBF), map[string]string{"status": "401", "X-Clerk-Auth-Status": "signed-out"}},
+		{"an action that is none", authproxy.Decision{Action: 99, Reason: authproxy.NotFound, Location: "/x"}, map[string]string{"status": "500", "Location": ""}},
+		{"a renewal for a trusted origin", deny(authproxy.CrossOrigin, func(d *authproxy.Decision) { d.TrustedOrigin, d.SetCookies = "https://spa.example.com", ours }), map[string]string{
+			"status": "403", "Set-Cookie": ours[0], "Cache-Control": "no-store",
+		}},
 		{"an allow", authproxy.Decision{Action: authproxy.Allow, Reason: authproxy.SessionTokenMissing}, map[string]string{"status": "500"}},
 		{"a strange reason", deny("strange"), map[string]string{"status": "500", "X-Clerk-Auth-Reason": "internal-error"}},
 	}
@@ -212,8 +224,44 @@ func TestSignInLinks(t *testing.T) {
 		}
 	}
 	none := text(t, respond(t, asked("GET", "/", true), d, func(cfg *proxy.Config) { cfg.SignInPath, cfg.SignOutPath = "", "" }))
-	if strings.Contains(none, "<a ") {
+	if strings.Contains(none, "Sign ") || strings.Contains(none, "/_authproxy/") {
 		t.Error("there is a link although none is configured")
+	}
+}
+
+// TestRetryLink: a page whose advice is to reload has a link that does, without
+// the parameters that would make it the same failure again.
+func TestRetryLink(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		r      *http.Request
+		reason authproxy.Reason
+		link   string // "" for none
+	}{
+		{asked("GET", "/a%2Fb?c=d&__clerk_handshake=x.y.z&e&__clerk_handshake_nonce=n&__session=t", true), authproxy.SessionExpiredNonGET, `<a href="/a%2Fb?c=d&amp;e">Try again</a>`},
+		{asked("GET", "/?__clerk_db_jwt=secret", true), authproxy.SessionTokenIATBeforeUAT, `<a href="/">Try again</a>`},
+		{asked("GET", "/a", true), authproxy.SatelliteNeedsSyncing, `<a href="/a">Try again</a>`},
+		{asked("GET", "/a", true), authproxy.TokenInvalidSignature, ""},
+		{asked("GET", "/a", true), authproxy.SessionTokenMissing, ""},
+		{asked("GET", "/a", true), authproxy.KeysUnavailable, ""},
+		{asked("POST", "/a", true), authproxy.TokenExpired, ""},
+		{asked("HEAD", "/a", true), authproxy.TokenExpired, ""},
+		{asked("GET", "/"+strings.Repeat("x", 3000), true), authproxy.TokenExpired, ""},
+		{asked("GET", "//evil/x", true), authproxy.TokenExpired, ""},
+		{asked("GET", `/\evil`, true), authproxy.TokenExpired, ""},
+		{asked("GET", "https://evil/", true), authproxy.TokenExpired, ""},
+		{asked("GET", "javascript:alert(1)", true), authproxy.TokenExpired, ""},
+		{asked("GET", `/"><script>`, true), authproxy.TokenExpired, `<a href="/%22%3e%3cscript%3e">Try again</a>`},
+	} {
+		none := func(cfg *proxy.Config) { cfg.SignInPath, cfg.SignOutPath = "", "" }
+		body := text(t, respond(t, c.r, authproxy.Decision{Reason: c.reason, Source: authproxy.SourceCookie}, none))
+		if c.link == "" && strings.Contains(body, "<a ") || !strings.Contains(body, c.link) || strings.Contains(body, "secret") {
+			t.Errorf("%.60s: %s", c.r.RequestURI, body)
+		}
+	}
+	program := text(t, respond(t, asked("GET", "/a", false), authproxy.Decision{Reason: authproxy.TokenExpired}, nil))
+	if strings.Contains(strings.ToLower(program), "retry") {
+		t.Error(program)
 	}
 }
 

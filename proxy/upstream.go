@@ -142,17 +142,25 @@ func (x *pass) rewrite(out *http.Request, target *url.URL) {
 	if out.Body == nil {
 		h.Del("Expect")
 	}
-	if d.DropAuthorization {
-		h.Del("Authorization")
-	}
-	if x.h.cfg.StripCookies != nil {
-		x.h.cfg.StripCookies(h)
+	if !d.KeepCredentials {
+		x.stripCredentials(h)
 	}
 	neverReplay(h)
 
 	x.setForwarding(h)
 	for _, field := range d.Assert {
 		h[http.CanonicalHeaderKey(field.Name)] = []string{field.Value}
+	}
+}
+
+// stripCredentials takes out what was or could be the session: the upstream is
+// told who asks, it needs no means to ask as them.
+func (x *pass) stripCredentials(h http.Header) {
+	if x.report.Decision.DropAuthorization {
+		h.Del("Authorization")
+	}
+	if x.h.cfg.StripCookies != nil {
+		x.h.cfg.StripCookies(h, x.w.cookies)
 	}
 }
 
@@ -200,6 +208,15 @@ func (x *pass) response(res *http.Response) error {
 	}
 	stripAnswer(res.Header)
 	stripAnswer(res.Trailer)
+	for name := range res.Trailer {
+		if controlsAnswer(name) {
+			delete(res.Trailer, name)
+		}
+	}
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		personal(res.Header, x.w.cookies, true) // this head is written past the writer
+	}
+	x.w.forwarded = true
 	return nil
 }
 
@@ -207,7 +224,20 @@ func (x *pass) response(res *http.Response) error {
 // out what has no business in trailers (RFC 9110 section 6.5.1).
 func stripTrailers(h http.Header) {
 	stripAnswer(h)
-	for _, name := range []string{"Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Upgrade", "Te", "Host"} {
-		delete(h, http.TrailerPrefix+name)
+	for name := range h {
+		if trailer, is := strings.CutPrefix(name, http.TrailerPrefix); is && controlsAnswer(trailer) {
+			delete(h, name)
+		}
 	}
+}
+
+// controlsAnswer reports whether a field frames, routes, sets a cookie or tells
+// caches what to do. It is of the head, and a head that says it is not to be
+// contradicted behind the body.
+func controlsAnswer(name string) bool {
+	switch name {
+	case "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Upgrade", "Te", "Host", "Set-Cookie", "Vary":
+		return true
+	}
+	return tellsCaches(name)
 }

@@ -22,6 +22,11 @@ type writer struct {
 	body     *body // of a request that is being forwarded; nil for none
 	upgraded func(delta int)
 
+	// cookies are Set-Cookie lines that the answer carries, whoever makes it;
+	// forwarded says that the upstream does.
+	cookies   []string
+	forwarded bool
+
 	http1   bool
 	waits   bool // the client waits for 100 Continue
 	status  int  // 0: no final head yet
@@ -43,6 +48,7 @@ func (w *writer) WriteHeader(code int) {
 		return
 	}
 	w.status = code
+	personal(w.Header(), w.cookies, w.forwarded)
 	if w.body != nil && !w.body.answer() && w.http1 {
 		// The upstream answers before it has read the body. On a connection that
 		// is kept net/http would first drain the body, so that the two directions

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -149,6 +150,50 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// TestSignInFunc takes precedence, and "" is nowhere.
+func TestSignInFunc(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	k.cfg.SignInURL = &url.URL{Scheme: "https", Host: "accounts.example.com"}
+	k.cfg.SignIn = func(origin authproxy.Origin, r *http.Request, below, returnTo string) string {
+		return origin.String() + r.URL.Path + "|" + below + "|" + returnTo
+	}
+	k.ask(authproxy.Decision{Action: authproxy.Allow, Origin: app}, "GET", account.SignInPath+"?redirect_url=%2Fx", "")
+	if k.responded.Action != authproxy.Redirect || k.responded.Location != "https://app.example.com/_authproxy/sign-in||https://app.example.com/x" {
+		t.Errorf("%+v", k.responded)
+	}
+	k.cfg.SignIn = func(authproxy.Origin, *http.Request, string, string) string { return "" }
+	k.ask(authproxy.Decision{Action: authproxy.Allow, Origin: app}, "GET", account.SignInPath, "")
+	if k.responded.Action != authproxy.Deny || k.responded.Reason != authproxy.NotFound {
+		t.Errorf("%+v", k.responded)
+	}
+}
+
+// TestMethods: each path says its own, and HEAD has no body.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	for path, allowed := range map[string]string{
+		account.WhoamiPath: "GET, HEAD", account.SignInPath: "GET, HEAD",
+		account.SignOutPath: "GET, HEAD, POST", account.SessionScriptPath: "GET, HEAD",
+	} {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "PROPFIND"} {
+			k := newDesk(t)
+			answer := k.ask(somebody(), method, path, "")
+			refused := k.responded.Reason == authproxy.MethodNotAllowed && answer.Header.Get("Allow") == allowed && len(k.revoked) == 0
+			if want := !strings.Contains(" "+allowed+",", " "+method+","); refused != want {
+				t.Errorf("%s %s: refused %v, %v", method, path, refused, answer.Header)
+			}
+		}
+	}
+	k := newDesk(t)
+	for _, path := range []string{account.SignOutPath, account.SessionScriptPath} {
+		answer := k.ask(somebody(), "HEAD", path, "")
+		if n, _ := io.Copy(io.Discard, answer.Body); n != 0 || answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") == "" {
+			t.Errorf("HEAD %s: %d, %d bytes, %v", path, answer.StatusCode, n, answer.Header)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -158,6 +203,8 @@ func TestRefusals(t *testing.T) {
 		{"whoami by POST", "POST", account.WhoamiPath, "", authproxy.MethodNotAllowed},
 		{"sign-in by DELETE", "DELETE", account.SignInPath, "/in", authproxy.MethodNotAllowed},
 		{"sign-in to nowhere", "GET", account.SignInPath, "", authproxy.NotFound},
+		{"sign-out by PUT", "PUT", account.SignOutPath, "", authproxy.MethodNotAllowed},
+		{"session.js without an instance", "GET", account.SessionScriptPath, "", authproxy.NotFound},
 		{"something else", "GET", "/_authproxy/x", "", authproxy.NotFound},
 	} {
 		p, d := pages(t, tt.signIn)

@@ -40,11 +40,7 @@ const pageCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';
 func (p *Pages) whoami(w http.ResponseWriter, r *http.Request, d authproxy.Decision) {
 	answer := describe(d)
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Authproxy-Response", "true")
-	h.Set("X-Content-Type-Options", "nosniff")
-	// Another origin may send the person's cookie here; it may not read this.
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	own(h)
 	h.Set("Vary", "Cookie, Authorization, Accept, Sec-Fetch-Dest")
 	request := authproxy.Request{Method: r.Method, Header: r.Header}
 	if !request.WantsPage() {

@@ -3,20 +3,23 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/manageros/authproxy"
 	"github.com/manageros/authproxy/headers"
 	"github.com/manageros/authproxy/internal/account"
+	"github.com/manageros/authproxy/internal/clerk"
 	"github.com/manageros/authproxy/internal/config"
 	"github.com/manageros/authproxy/internal/gate"
 	"github.com/manageros/authproxy/internal/reqlog"
@@ -31,7 +34,6 @@ type Options struct {
 	Version string           // for build_info
 	Now     func() time.Time // nil is time.Now; judges tokens only
 	Rules   session.Rules    // tests ask for Clerk's own; there is no setting for it
-	Renew   *url.URL         // where dev renews a stale session on a page load
 }
 
 // App is the wired program.
@@ -39,6 +41,7 @@ type App struct {
 	cfg         *config.Config
 	log         *slog.Logger
 	keys        *jwks.Cache
+	clerk       *clerk.Client // nil without a secret key
 	gate        *gate.Gate
 	handler     *proxy.Handler
 	metrics     *metrics
@@ -70,6 +73,9 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		if a.certificate, err = newCertificate(file, cfg.Listen.TLSKeyFile, a.log, a.metrics.certificateRenewed); err != nil {
 			return nil, err
 		}
+	}
+	if a.clerk, err = a.newClerk(opt); err != nil {
+		return nil, err
 	}
 	if a.gate, err = a.newGate(opt, parts); err != nil {
 		return nil, err
@@ -115,31 +121,48 @@ func (a *App) newKeys() (*jwks.Cache, error) {
 	return jwks.New(cfg)
 }
 
-func (a *App) newGate(opt Options, parts compiled) (*gate.Gate, error) {
-	cfg := a.cfg
-	// Tokens of another issuer than the publishable key's are not Clerk's own
-	// cookies: the suffix and the development browser mean nothing for them.
-	instance := cfg.Clerk.Instance
-	if instance != nil && instance.Issuer() != cfg.Keys.Issuer {
-		instance = nil
+// newClerk is the client of the Backend API, on the instance's secret key.
+func (a *App) newClerk(opt Options) (*clerk.Client, error) {
+	if a.cfg.Clerk.SecretKey == "" {
+		return nil, nil
 	}
+	return clerk.New(clerk.Config{
+		SecretKey: a.cfg.Clerk.SecretKey.Reveal(), URL: a.cfg.Clerk.APIURL.String(), Now: opt.Now, Observe: a.metrics.clerkCall,
+	})
+}
+
+// instance is whose browsers come here. Tokens of another issuer than the
+// publishable key's are not Clerk's own cookies: the suffix, the development
+// browser and the handshake mean nothing for them.
+func (a *App) instance() *authproxy.Instance {
+	if i := a.cfg.Clerk.Instance; i != nil && slices.Contains(a.cfg.Keys.Issuers, i.Issuer()) {
+		return i
+	}
+	return nil
+}
+
+func (a *App) newGate(opt Options, parts compiled) (*gate.Gate, error) {
+	cfg, instance := a.cfg, a.instance()
 	verifier, err := session.New(session.Config{
-		Keys: a.keys, Instance: instance, Issuers: []string{cfg.Keys.Issuer}, Audience: cfg.Session.Audience,
+		Keys: a.keys, Instance: instance, Issuers: cfg.Keys.Issuers, Audience: cfg.Session.Audience,
 		Skew: cfg.Session.ClockSkew, Now: opt.Now, Rules: opt.Rules,
 	})
 	if err != nil {
 		return nil, err
 	}
-	reserved := map[string]gate.Access{account.SignInPath: gate.Open}
+	reserved := map[string]gate.Access{account.SignInPath: gate.Open, account.SignOutPath: gate.Known, account.SessionScriptPath: gate.Open}
 	if cfg.Session.Whoami {
 		reserved[account.WhoamiPath] = gate.NeedsSession
 	}
 	return gate.New(gate.Config{
 		Verifier: verifier, Generation: a.keys.Generation, Mapping: parts.mapping, Required: parts.required, Routes: parts.routes, Reserved: reserved,
 		Origins: cfg.Public.Origins, Parties: cfg.Public.Parties, ExtraHosts: cfg.Public.ExtraHosts,
-		Development: instance != nil && !instance.Production,
-		Optional:    cfg.Session.Optional, AllowAnyone: !cfg.Session.CSRF, SignInURL: cfg.Clerk.SignInURL, RenewURL: opt.Renew,
+		Optional: cfg.Session.Optional, AllowAnyone: !cfg.Session.CSRF, SignInURL: cfg.Clerk.SignInURL,
 		KeepAuthorization: cfg.Headers.PassAuthorization,
+		Renewal: gate.Renewal{
+			AsClerk: opt.Rules.Clerk != nil, Instance: instance, Clerk: a.clerk, ProxyURL: cfg.Clerk.ProxyURL,
+			Satellite: cfg.Clerk.Satellite, AutoSync: cfg.Clerk.AutoSync, Organizations: parts.organizations,
+		},
 	})
 }
 
@@ -149,12 +172,12 @@ func (a *App) newProxy(owner *headers.Owner) (*proxy.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	strip := func(h http.Header) { session.StripCookies(h, cfg.Headers.PassClerkCookies) }
+	strip := func(h http.Header, _ []string) { session.StripCookies(h) }
+	if cfg.Headers.PassClerkCookies {
+		strip = session.RenewCookies
+	}
 	var handler *proxy.Handler
-	pages := account.New(account.Config{
-		SignInURL: cfg.Clerk.SignInURL, Origins: cfg.Public.Origins,
-		Respond: func(w http.ResponseWriter, r *http.Request, d authproxy.Decision) { handler.Respond(w, r, d) },
-	})
+	pages := account.New(a.accountConfig(func(w http.ResponseWriter, r *http.Request, d authproxy.Decision) { handler.Respond(w, r, d) }))
 	hints := &hints{log: a.log}
 	signIn := ""
 	if cfg.Clerk.SignInURL != nil {
@@ -164,7 +187,7 @@ func (a *App) newProxy(owner *headers.Owner) (*proxy.Handler, error) {
 	handler, err = proxy.New(proxy.Config{
 		Decider: a.gate, Upstream: cfg.Upstream.URL, UpstreamTLS: upstreamTLS,
 		Owner: owner, Peers: headers.NewPeers(cfg.Public.TrustedProxies), StripCookies: strip,
-		Reserved: pages.Serve, SignInPath: signIn,
+		Reserved: pages.Serve, SignInPath: signIn, SignOutPath: account.SignOutPath,
 		MaxBodyBytes: cfg.Limits.MaxBodyBytes, UpstreamTimeout: cfg.Limits.UpstreamTimeout,
 		IdleTimeout: cfg.Limits.IdleTimeout, StreamMaxAge: cfg.Limits.StreamMaxAge,
 		Hooks: proxy.Hooks{
@@ -179,6 +202,39 @@ func (a *App) newProxy(owner *headers.Owner) (*proxy.Handler, error) {
 		},
 	})
 	return handler, err
+}
+
+// accountConfig is what the pages under /_authproxy/ need to know.
+func (a *App) accountConfig(respond func(http.ResponseWriter, *http.Request, authproxy.Decision)) account.Config {
+	cfg, instance := &a.cfg.Clerk, a.instance()
+	pages := account.Config{
+		Origins: a.cfg.Public.Origins, Respond: respond,
+		Instance: instance, Domain: cfg.Domain, Satellite: cfg.Satellite, SignInURL: cfg.SignInURL, Log: a.log,
+	}
+	if instance != nil {
+		pages.FrontendURL = func(at authproxy.Origin) string { return instance.FrontendURL(cfg.ProxyURL, at) }
+	}
+	if cfg.ProxyURL != nil {
+		pages.ProxyURL = cfg.ProxyURL.String()
+	}
+	if a.clerk != nil {
+		pages.Revoke = a.revoke
+	}
+	if cfg.SignInURL != nil {
+		pages.SignIn = a.gate.SignInLocation
+	}
+	return pages
+}
+
+// revoke ends a session at Clerk. What Clerk says about the session itself means
+// that there is none any more; anything else, that nobody knows.
+func (a *App) revoke(ctx context.Context, sessionID string) error {
+	err := a.clerk.RevokeSession(ctx, sessionID)
+	var refused *clerk.Error
+	if errors.As(err, &refused) && slices.Contains([]int{http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity}, refused.Status) {
+		return fmt.Errorf("%w: %w", account.ErrSessionOver, err)
+	}
+	return err
 }
 
 // upstreamTLS trusts a private authority and nothing else.

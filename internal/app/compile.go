@@ -33,6 +33,8 @@ type compiled struct {
 	mapping  *headers.Mapping
 	required []headers.Path
 	owner    *headers.Owner
+
+	organizations *route.Organizations
 }
 
 func compile(cfg *config.Config) (compiled, error) {
@@ -55,6 +57,11 @@ func compile(cfg *config.Config) (compiled, error) {
 		note("AUTHPROXY_REQUIRED_CLAIMS", err)
 		c.required = append(c.required, path)
 	}
+	_, err = route.ParsePatterns(cfg.Session.OrganizationPatterns, nil)
+	note("AUTHPROXY_ORGANIZATION_PATTERNS", err)
+	_, err = route.ParsePatterns(nil, cfg.Session.PersonalPatterns)
+	note("AUTHPROXY_PERSONAL_ACCOUNT_PATTERNS", err)
+	c.organizations, _ = route.ParsePatterns(cfg.Session.OrganizationPatterns, cfg.Session.PersonalPatterns) // each was judged just now
 	if pem := cfg.Clerk.JWTKey; pem != "" {
 		_, err = jwks.ParsePEM([]byte(pem.Reveal()))
 		note("CLERK_JWT_KEY", err)

@@ -86,7 +86,7 @@ func NewDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 	if cfg.NewLog != nil {
 		log = cfg.NewLog(settings.Operation.LogLevel, settings.Operation.LogFormat)
 	}
-	if d.App, err = New(settings, Options{Log: log, Version: cfg.Version, Renew: &url.URL{Path: devSignIn}}); err != nil {
+	if d.App, err = New(settings, Options{Log: log, Version: cfg.Version}); err != nil {
 		return nil, err
 	}
 	d.front = func(proxy http.Handler) http.Handler { return d.frontHandler(watch(proxy)) }
@@ -231,6 +231,9 @@ func devEnviron(cfg DevConfig, d *Dev, api string) []string {
 	}
 	ours := []string{
 		"CLERK_PUBLISHABLE_KEY=" + d.clerk.Named().PublishableKey,
+		"CLERK_SECRET_KEY=" + d.clerk.SecretKey(),
+		"CLERK_API_URL=" + api,
+		"CLERK_PROXY_URL=" + strings.TrimSuffix(emulator, "/"),
 		"CLERK_SIGN_IN_URL=" + devSignIn,
 		"AUTHPROXY_JWKS_URL=" + api + "/.well-known/jwks.json",
 		"AUTHPROXY_UPSTREAM=" + d.upstream,

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,81 @@ func TestDevSignIn(t *testing.T) {
 	if answer, _ := visit(t, browser, http.MethodGet, base+"/", nil); !strings.HasPrefix(answer.Request.URL.Path, "/__clerk/sign-in") {
 		t.Errorf("after signing out %s answers", answer.Request.URL)
 	}
+}
+
+// TestDevTokenDies: with a token that has run out the page load survives, and the page
+// says how; so does a request that is none, unless only a page load could help.
+func TestDevTokenDies(t *testing.T) {
+	t.Parallel()
+	_, base := startDev(t, "")
+	browser := person(t)
+	var way []string
+	browser.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		way = append(way, r.URL.Path)
+		return nil
+	}
+	signIn(t, browser, base, "/")
+	session := regexp.MustCompile(`sess_[0-9A-Za-z]{27}`)
+	_, page := visit(t, browser, http.MethodGet, base+"/", nil)
+	before := session.FindString(page)
+	const handshake = "/__clerk/v1/client/handshake"
+	for _, c := range []struct {
+		forget, told string
+		way          []string
+		echo         int
+	}{
+		{"0", "The proxy fetched a fresh one from Clerk and passed this page on: no redirect, no login.", nil, http.StatusOK},
+		{"1", "The browser went to Clerk and back for a fresh one: a few redirects, no login.", []string{handshake, "/", "/", "/"}, http.StatusUnauthorized},
+	} {
+		expire := func(form url.Values) {
+			form.Set("forget_refresh", c.forget)
+			visit(t, browser, http.MethodPost, base+"/__clerk/expire", form)
+		}
+		way = nil
+		expire(url.Values{"redirect_url": {"/"}})
+		if len(way) == 0 || way[0] != "/" || !slices.Equal(way[1:], c.way) {
+			t.Errorf("forget %s: the form leads by %v", c.forget, way)
+		}
+		expire(url.Values{"redirect_url": {"/__clerk/.well-known/jwks.json"}})
+		way = nil
+		answer, page := visit(t, browser, http.MethodGet, base+"/", nil)
+		if answer.StatusCode != http.StatusOK || !slices.Equal(way, c.way) || !regexp.MustCompile(`had run out 6\d seconds ago\. `+regexp.QuoteMeta(c.told)).MatchString(page) {
+			t.Errorf("forget %s: %d by %v", c.forget, answer.StatusCode, way)
+		}
+		if session.FindString(page) != before || strings.Contains(page, `class="alarm"`) {
+			t.Errorf("forget %s: another session, or headers that the token does not explain", c.forget)
+		}
+		if _, page := visit(t, browser, http.MethodGet, base+"/", nil); strings.Contains(page, `id="renewed"`) {
+			t.Errorf("forget %s: the next page load tells of it, too", c.forget)
+		}
+		expire(url.Values{"redirect_url": {"/__clerk/.well-known/jwks.json"}})
+		answer, text := echo(t, browser, base)
+		if answer.StatusCode != c.echo || strings.Contains(text, `"ran_out": 6`) != (c.echo == http.StatusOK) {
+			t.Errorf("forget %s: the page's own request: %d %s", c.forget, answer.StatusCode, answer.Header.Get("X-Clerk-Auth-Reason"))
+		}
+	}
+}
+
+// echo is a request of the page's script.
+func echo(t *testing.T, c *http.Client, base string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/echo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Accept": "application/json", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"} {
+		r.Header.Set(name, value)
+	}
+	answer, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(text)
 }
 
 // TestDevTokenForCurl: what the banner shows works.
@@ -268,8 +344,8 @@ func TestDevRefuses(t *testing.T) {
 }
 
 // TestDevInBrowser plays the whole thing in headless Chromium: sign in, read the
-// headers, switch person, attack, sign out, dark, narrow, without JavaScript, and
-// axe on the pages whose markup differs. The pictures stay in artifacts.
+// headers, switch person, attack, let the token die, sign out, dark, narrow, without
+// JavaScript, and axe on the pages whose markup differs. The pictures stay in artifacts.
 func TestDevInBrowser(t *testing.T) {
 	t.Parallel()
 	node, chromium := testneed.Tool(t, "node"), testneed.Tool(t, "chromium")

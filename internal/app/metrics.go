@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/manageros/authproxy"
+	"github.com/manageros/authproxy/internal/clerk"
 	"github.com/manageros/authproxy/jwks"
 	"github.com/manageros/authproxy/proxy"
 )
@@ -36,6 +37,8 @@ type metrics struct {
 	keyFetches      *prometheus.CounterVec
 	unknownKid      *prometheus.CounterVec
 	certificateEnds prometheus.Gauge
+	handshakes      *prometheus.CounterVec
+	clerkCalls      *prometheus.CounterVec
 }
 
 func newMetrics(version string) *metrics {
@@ -67,12 +70,14 @@ func newMetrics(version string) *metrics {
 	m.keyFetches = counter("jwks_fetches_total", "Fetches of the key set.", "outcome")
 	m.unknownKid = counter("jwks_unknown_kid_total", "Tokens that the key set could not verify, and what was done about the set.", "action")
 	m.certificateEnds = gauge("certificate_not_after_timestamp_seconds", "When the data listener's certificate ends; 0 without TLS.")
+	m.handshakes = counter("handshakes_total", "Sessions renewed on a page load, or refreshed, and how far that came.", "reason", "outcome")
+	m.clerkCalls = counter("clerk_api_requests_total", "Calls of Clerk's Backend API; code is the status, or error, open (circuit breaker) or budget.", "endpoint", "code")
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "authproxy_build_info", Help: "Always 1."}, []string{"version", "goversion"})
 	build.WithLabelValues(version, runtime.Version()).Set(1)
 
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.upgrades, m.upstream, m.results, m.verify, hits, misses,
 		m.tokenBytes, m.claimsMissing, m.claimsResolved, m.stripped, m.keyFetches, m.unknownKid,
-		m.certificateEnds, build,
+		m.certificateEnds, m.handshakes, m.clerkCalls, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -89,6 +94,9 @@ func (m *metrics) done(x *proxy.Exchange) {
 		m.upstream.WithLabelValues(route).Observe(x.UpstreamDuration.Seconds())
 	}
 	m.results.WithLabelValues(x.Result(), string(x.Reason), string(x.Source())).Inc()
+	if renewal := x.Decision.Renewal; renewal.Outcome != "" {
+		m.handshakes.WithLabelValues(string(renewal.Reason), string(renewal.Outcome)).Inc()
+	}
 	m.token(x.Decision.Token)
 	m.claims(x.Decision)
 }
@@ -159,6 +167,10 @@ func (m *metrics) keySet(status func() jwks.Status) {
 
 func (m *metrics) certificateRenewed(notAfter time.Time) {
 	m.certificateEnds.Set(float64(notAfter.Unix()))
+}
+
+func (m *metrics) clerkCall(call clerk.Call) {
+	m.clerkCalls.WithLabelValues(call.Endpoint, call.Code).Inc()
 }
 
 // methodLabel keeps clients from inventing label values.

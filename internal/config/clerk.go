@@ -30,6 +30,7 @@ func (l *loader) clerk(s *settings, c *Clerk) {
 		}
 		c.JWTKey = key
 	}
+	c.APIURL = l.apiURL(s.APIURL)
 }
 
 func (l *loader) instance(key string) *authproxy.Instance {
@@ -69,6 +70,22 @@ func (l *loader) secretKey(s *settings) Secret {
 		return s.SecretKey
 	}
 	return ""
+}
+
+// apiURL reads where the secret key is sent to: never anywhere without TLS.
+func (l *loader) apiURL(raw string) *url.URL {
+	const name = "CLERK_API_URL"
+	u, err := clerkURL(raw)
+	if err == nil && (strings.Trim(u.EscapedPath(), "/") != "" || u.RawQuery != "" || u.ForceQuery) {
+		err = wrong(quote(raw)+" has a path or a query", "write scheme and host only: "+originOf(u).String()+"; /v1 is added")
+	}
+	if err != nil {
+		l.addError(name, err)
+		return nil
+	}
+	base := originOf(u)
+	l.set(name, base.String())
+	return &url.URL{Scheme: base.Scheme, Host: base.Host}
 }
 
 const (
@@ -190,13 +207,20 @@ func (c *Config) CheckSignIn(public func(path string) bool) error {
 	if public(path) && public(strings.TrimSuffix(path, "/")+"/tasks") {
 		return nil
 	}
-	line := append(append([]string{}, c.Public.Paths...), path)
+	line, what := append([]string{}, c.Public.Paths...), "which"
+	if public(path) {
+		what = "the steps of which, as /tasks below it,"
+	} else {
+		line = append(line, path)
+	}
 	if !strings.HasSuffix(path, "/") { // Clerk's components have steps below their page; below "/" is everything
 		line = append(line, path+"/*")
+	} else if public(path) {
+		line = append(line, path+"tasks")
 	}
 	return &Mistake{
 		Name:    "CLERK_SIGN_IN_URL",
-		Problem: "is " + quote(path) + " on our own origin, which nobody can reach without a session",
+		Problem: "is " + quote(path) + " on our own origin, " + what + " nobody can reach without a session",
 		Hint:    "make it public: AUTHPROXY_PUBLIC_PATHS=" + strings.Join(line, ","),
 	}
 }

@@ -214,9 +214,12 @@ func TestCheckSignIn(t *testing.T) {
 		}
 	}
 	// A session with open tasks is sent below the page.
-	cfg := mustLoad(t, live("CLERK_SIGN_IN_URL=/sign-in"))
-	if err := cfg.CheckSignIn(func(path string) bool { return path == "/sign-in" }); err == nil {
-		t.Error("/sign-in is public and /sign-in/tasks is not: nothing is wrong")
+	for page, hint := range map[string]string{"/sign-in": "AUTHPROXY_PUBLIC_PATHS=/sign-in/*", "/in/": "AUTHPROXY_PUBLIC_PATHS=/in/tasks"} {
+		cfg := mustLoad(t, live("CLERK_SIGN_IN_URL="+page))
+		got := config.Mistakes(cfg.CheckSignIn(func(path string) bool { return path == page }))
+		if len(got) != 1 || !strings.Contains(got[0].Problem, "/tasks") || !strings.HasSuffix(got[0].Hint, hint) {
+			t.Errorf("%s is public and the tasks below it are not: %v", page, got)
+		}
 	}
 	none := mustLoad(t, noKey("CLERK_JWT_KEY="+minttest.Good().PEM, "AUTHPROXY_ISSUER=https://a.example"))
 	if err := none.CheckSignIn(func(string) bool { return false }); err != nil {

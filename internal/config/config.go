@@ -30,10 +30,15 @@ type Config struct {
 
 // Clerk names the instance.
 type Clerk struct {
-	Instance  *authproxy.Instance // nil without a publishable key
+	Instance  *authproxy.Instance // nil without a publishable key; of a production satellite with a domain the Frontend API is clerk.<Domain>
 	SecretKey Secret
 	JWTKey    Secret   // PEM
 	SignInURL *url.URL // nil: none known; may be a path, resolved on the request's public origin
+	APIURL    *url.URL // base of the Backend API: scheme and host only
+	ProxyURL  *url.URL // the Frontend API's other address, without a final slash; nil: none; a path alone is on the request's public origin
+	Domain    string   // of the satellite, host or host:port; "" when not set
+	Satellite bool
+	AutoSync  bool // a satellite asks the primary domain on the first visit, too
 }
 
 // Upstream is the application.
@@ -61,7 +66,8 @@ type Public struct {
 
 // Keys says where the key set comes from.
 type Keys struct {
-	Issuer     string // what iss must be
+	Issuer     string   // the first of Issuers: as the publishable key or AUTHPROXY_ISSUER says; "" when neither does
+	Issuers    []string // iss must be one of them
 	JWKSURL    *url.URL
 	Refresh    time.Duration
 	MinRefetch time.Duration
@@ -77,6 +83,10 @@ type Session struct {
 	RequiredClaims []string
 	CSRF           bool
 	Whoami         bool
+
+	// Patterns of organisation sync as they were written; route compiles them.
+	OrganizationPatterns []string
+	PersonalPatterns     []string
 }
 
 // Headers says what the upstream gets.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,9 @@ func (l *loader) keys(s *settings, c *Config) {
 	k := &c.Keys
 	hasKey := s.JWTKey != "" || l.failed["CLERK_JWT_KEY"]
 	l.issuer(s, c, hasKey)
+	if len(k.Issuers) > 0 {
+		k.Issuer = k.Issuers[0]
+	}
 	l.keySource(s, c, hasKey)
 	k.Refresh = l.between("AUTHPROXY_JWKS_REFRESH", s.JWKSRefresh, shortest, day)
 	k.MinRefetch = l.between("AUTHPROXY_JWKS_MIN_REFETCH", s.JWKSMinRefetch, shortest, day)
@@ -28,14 +32,43 @@ func (l *loader) issuer(s *settings, c *Config, hasKey bool) {
 			l.addError(name, err)
 			return
 		}
-		c.Keys.Issuer = s.Issuer
+		c.Keys.Issuers = []string{s.Issuer}
 	case c.Clerk.Instance != nil:
-		c.Keys.Issuer = c.Clerk.Instance.Issuer()
-		l.derive(name, c.Keys.Issuer, fromPublishableKey)
+		var from string
+		c.Keys.Issuers, from = issuers(c)
+		l.derive(name, strings.Join(c.Keys.Issuers, ","), from)
 	case s.PublishableKey == "" && (hasKey || s.JWKSURL != ""):
 		l.add(name, "is not set, and without a publishable key nothing says whose tokens are accepted",
 			"add for example "+name+"=https://clerk.example.com")
 	}
+}
+
+// issuers returns what iss may be when nobody says it, and where that came from.
+// Clerk writes the address that the browser asked: the host of a satellite, or
+// the proxy's URL.
+func issuers(c *Config) ([]string, string) {
+	all, from := []string{c.Clerk.Instance.Issuer()}, fromPublishableKey
+	add := func(name string, more ...string) {
+		from += ", " + name
+		for _, issuer := range more {
+			if !slices.Contains(all, issuer) {
+				all = append(all, issuer)
+			}
+		}
+	}
+	if host, ok := c.satelliteHost(); ok {
+		add("CLERK_DOMAIN", "https://"+host)
+	}
+	switch proxy := c.Clerk.ProxyURL; {
+	case proxy == nil:
+	case proxy.Host != "":
+		add("CLERK_PROXY_URL", proxy.String())
+	default:
+		for _, origin := range c.Public.Origins {
+			add("CLERK_PROXY_URL", origin.String()+proxy.Path)
+		}
+	}
+	return all, from
 }
 
 // checkIssuer is strict because iss is compared byte for byte: a spelling that
@@ -84,6 +117,9 @@ func (l *loader) keySource(s *settings, c *Config, hasKey bool) {
 		c.Keys.JWKSURL = nil
 		l.derive(name, "", "not used with CLERK_JWT_KEY")
 	case s.JWKSURL != "":
+	case c.proxyElsewhere():
+		c.Keys.JWKSURL = c.Clerk.ProxyURL.JoinPath(".well-known", "jwks.json")
+		l.derive(name, c.Keys.JWKSURL.String(), "derived from CLERK_PROXY_URL")
 	case c.Clerk.Instance != nil:
 		c.Keys.JWKSURL, _ = url.Parse(c.Clerk.Instance.JWKSURL()) // the host is one: see instance
 		l.derive(name, c.Clerk.Instance.JWKSURL(), fromPublishableKey)

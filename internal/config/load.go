@@ -194,9 +194,11 @@ func (l *loader) parse(s *settings) {
 // judge checks the settings and fills the Config.
 func (l *loader) judge(s *settings, c *Config) {
 	l.clerk(s, &c.Clerk)
-	l.keys(s, c)
 	l.public(s, c)
+	l.frontend(s, c)
+	l.keys(s, c)
 	c.Clerk.SignInURL = l.signIn(s, c)
+	l.satellite(s, c)
 	l.listeners(s, &c.Listen)
 	l.upstream(s, c)
 	l.session(s, c)

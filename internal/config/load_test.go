@@ -97,7 +97,7 @@ func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		Listen: config.Listen{Data: ":4180", Admin: "127.0.0.1:4181"},
 		Keys: config.Keys{
-			Issuer: minttest.TestIss, Refresh: 5 * time.Minute, MinRefetch: 10 * time.Second, MaxStale: 24 * time.Hour,
+			Issuer: minttest.TestIss, Issuers: []string{minttest.TestIss}, Refresh: 5 * time.Minute, MinRefetch: 10 * time.Second, MaxStale: 24 * time.Hour,
 		},
 		Session: config.Session{ClockSkew: 5 * time.Second, CSRF: true, Whoami: true},
 		Limits: config.Limits{
@@ -179,7 +179,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		"CLERK_PUBLISHABLE_KEY=" + minttest.TestKey,
 		"CLERK_SECRET_KEY=sk_live_canary",
 		"CLERK_JWT_KEY_FILE=testdata/missing.pem",
-		"CLERK_DOMAIN=example.com",
+		"CLERK_PROXY_URL=//evil.example",
 		"AUTHPROXY_UPSTREAM=http://localhost:4180",
 		"AUTHPROXY_ISSUER=https://clerk.example.com/.well-known/jwks.json",
 		"AUTHPROXY_AUTHORIZED_PARTIES=https://app.example.com/path,https://ok.example.com",

@@ -49,44 +49,37 @@ func (f field) spellings() []string {
 type stage string
 
 const (
-	withRefresh   stage = "it comes with session refresh, satellites and organisation sync"
 	withDirectory stage = "it comes with the directory and the synchronisation of metadata"
 	undated       stage = "it is planned"
 )
 
 // planned holds the names that later versions know. They are refused, never
 // ignored: who sets one relies on what it does. Of Clerk's own names only those
-// stand here whose silent neglect would change who is let in or break signing
-// in; CLERK_API_URL and CLERK_WEBHOOK_SIGNING_SECRET may well be there for the
-// application and are left alone.
+// would stand here whose silent neglect changes who is let in or breaks signing
+// in; CLERK_WEBHOOK_SIGNING_SECRET may well be there for the application and is
+// left alone.
 var planned = map[string]stage{
-	"CLERK_PROXY_URL":                     withRefresh,
-	"CLERK_DOMAIN":                        withRefresh,
-	"CLERK_IS_SATELLITE":                  withRefresh,
-	"AUTHPROXY_SATELLITE_AUTO_SYNC":       withRefresh,
-	"AUTHPROXY_ORGANIZATION_PATTERNS":     withRefresh,
-	"AUTHPROXY_PERSONAL_ACCOUNT_PATTERNS": withRefresh,
-	"AUTHPROXY_ACCEPT":                    withDirectory,
-	"AUTHPROXY_DIRECTORY_URL":             withDirectory,
-	"AUTHPROXY_DIRECTORY_URL_FILE":        withDirectory,
-	"AUTHPROXY_DIRECTORY_QUERY":           withDirectory,
-	"AUTHPROXY_DIRECTORY_LINK_QUERY":      withDirectory,
-	"AUTHPROXY_DIRECTORY_LIST_QUERY":      withDirectory,
-	"AUTHPROXY_FALLBACK":                  withDirectory,
-	"AUTHPROXY_SYNC":                      withDirectory,
-	"AUTHPROXY_SYNC_CLAIMS":               withDirectory,
-	"AUTHPROXY_SYNC_INTERVAL":             withDirectory,
-	"AUTHPROXY_STATE_URL":                 withDirectory,
-	"AUTHPROXY_STATE_URL_FILE":            withDirectory,
-	"AUTHPROXY_ADMIN_TOKEN":               withDirectory,
-	"AUTHPROXY_ADMIN_TOKEN_FILE":          withDirectory,
-	"AUTHPROXY_POLICY":                    undated,
-	"AUTHPROXY_ROUTES_FILE":               undated,
-	"AUTHPROXY_FORWARD_AUTH":              undated,
-	"AUTHPROXY_EXTAUTHZ_LISTEN":           undated,
-	"AUTHPROXY_ASSERTION_KEY":             undated,
-	"AUTHPROXY_ASSERTION_KEY_FILE":        undated,
-	"AUTHPROXY_TLS_CLIENT_CA_FILE":        undated,
+	"AUTHPROXY_ACCEPT":               withDirectory,
+	"AUTHPROXY_DIRECTORY_URL":        withDirectory,
+	"AUTHPROXY_DIRECTORY_URL_FILE":   withDirectory,
+	"AUTHPROXY_DIRECTORY_QUERY":      withDirectory,
+	"AUTHPROXY_DIRECTORY_LINK_QUERY": withDirectory,
+	"AUTHPROXY_DIRECTORY_LIST_QUERY": withDirectory,
+	"AUTHPROXY_FALLBACK":             withDirectory,
+	"AUTHPROXY_SYNC":                 withDirectory,
+	"AUTHPROXY_SYNC_CLAIMS":          withDirectory,
+	"AUTHPROXY_SYNC_INTERVAL":        withDirectory,
+	"AUTHPROXY_STATE_URL":            withDirectory,
+	"AUTHPROXY_STATE_URL_FILE":       withDirectory,
+	"AUTHPROXY_ADMIN_TOKEN":          withDirectory,
+	"AUTHPROXY_ADMIN_TOKEN_FILE":     withDirectory,
+	"AUTHPROXY_POLICY":               undated,
+	"AUTHPROXY_ROUTES_FILE":          undated,
+	"AUTHPROXY_FORWARD_AUTH":         undated,
+	"AUTHPROXY_EXTAUTHZ_LISTEN":      undated,
+	"AUTHPROXY_ASSERTION_KEY":        undated,
+	"AUTHPROXY_ASSERTION_KEY_FILE":   undated,
+	"AUTHPROXY_TLS_CLIENT_CA_FILE":   undated,
 }
 
 // notOurs are the names that Kubernetes makes for a Service called authproxy

@@ -12,6 +12,8 @@ func (l *loader) session(s *settings, c *Config) {
 		// and protects until it is mended.
 		CSRF:   s.CSRF != "off",
 		Whoami: s.Whoami == "on",
+
+		OrganizationPatterns: s.OrganizationPatterns, PersonalPatterns: s.PersonalPatterns,
 	}
 	if s.Whoami == "" && c.Clerk.Instance != nil && !l.failed["AUTHPROXY_WHOAMI"] {
 		c.Session.Whoami = !c.Clerk.Instance.Production

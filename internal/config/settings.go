@@ -23,9 +23,10 @@ type settings struct {
 	// then AUTHPROXY_ISSUER is needed.
 	PublishableKey string `env:"CLERK_PUBLISHABLE_KEY" alias:"NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY" example:"pk_test_aGFwcHktb3R0ZXItMTIuY2xlcmsuYWNjb3VudHMuZGV2JA=="`
 
-	// The secret key of the same instance. Verifying sessions does not need
-	// it; it is checked to be of the same kind (live or test) as the
-	// publishable key.
+	// The secret key of the same instance, of the same kind (live or test) as
+	// the publishable key. Verifying sessions does not need it. With it an
+	// expired session is renewed without sending the browser to Clerk and
+	// back, and signing out ends the session at Clerk too.
 	SecretKey Secret `env:"CLERK_SECRET_KEY" example:"sk_test_..."`
 
 	// The instance's public key (RSA, at least 2048 bits) as PEM, or the
@@ -40,6 +41,39 @@ type settings struct {
 	// Default: the account portal of the instance; without a publishable key,
 	// none: a page load without a session is then answered with a 401 page.
 	SignInURL string `env:"CLERK_SIGN_IN_URL" example:"https://accounts.example.com/sign-in"`
+
+	// The Backend API, where CLERK_SECRET_KEY is sent to: an https URL, or
+	// http with a loopback address; no path ("/v1" is added). HTTPS_PROXY is
+	// honoured.
+	APIURL string `env:"CLERK_API_URL" envDefault:"https://api.clerk.com"`
+
+	// Where browsers reach the Frontend API when it is not on the instance's
+	// own host: an https URL (http for a loopback address or an origin of
+	// AUTHPROXY_PUBLIC_URL), or a path beginning with one "/" on the origin of
+	// the request. Its path is of letters, digits and -._~ between single
+	// slashes; a final "/" is dropped. On an origin of our own, requests under
+	// that path are forwarded to the upstream without a session, with Clerk's
+	// cookies and Authorization as they came; so there it may be neither "/"
+	// nor a path of the proxy's own.
+	// Default: none: browsers reach Clerk directly.
+	ProxyURL string `env:"CLERK_PROXY_URL" example:"https://app.example.com/__clerk"`
+
+	// The domain of a satellite application: a host name; with a pk_test_ key
+	// host:port too. With a pk_live_ key the Frontend API is then
+	// clerk.<domain>. Used with CLERK_IS_SATELLITE only.
+	// Default: none.
+	Domain string `env:"CLERK_DOMAIN" example:"satellite.example"`
+
+	// true: this application is on another domain than the one where people
+	// sign in. It needs CLERK_DOMAIN or CLERK_PROXY_URL, and with a pk_test_
+	// key CLERK_SIGN_IN_URL. The sign-in page is then on the primary domain,
+	// never on an origin of our own.
+	Satellite flag `env:"CLERK_IS_SATELLITE" envDefault:"false"`
+
+	// true: a satellite asks the primary domain on a browser's first visit
+	// whether somebody is signed in there. false: only on the way back from
+	// the sign-in page.
+	SatelliteAutoSync flag `env:"AUTHPROXY_SATELLITE_AUTO_SYNC" envDefault:"false"`
 
 	_ struct{} `section:"Upstream"`
 
@@ -109,12 +143,15 @@ type settings struct {
 
 	// What the claim iss of a session token must be, byte for byte: an https
 	// URL, or http with a loopback address, without a final "/".
-	// Default: as the publishable key says.
+	// Default: as the publishable key says; beside it, when they are set,
+	// https://clerk.<CLERK_DOMAIN> of a live satellite, and CLERK_PROXY_URL (a
+	// path on every origin of AUTHPROXY_PUBLIC_URL).
 	Issuer string `env:"AUTHPROXY_ISSUER" example:"https://clerk.example.com"`
 
 	// Where the key set is fetched: an https URL, or http with a loopback
 	// address; HTTPS_PROXY is honoured. Not used with CLERK_JWT_KEY.
-	// Default: as the publishable key says.
+	// Default: as the publishable key says; below CLERK_PROXY_URL when that is
+	// on another origin than ours.
 	JWKSURL string `env:"AUTHPROXY_JWKS_URL" example:"https://clerk.example.com/.well-known/jwks.json"`
 
 	// How often the key set is fetched anew, 100ms to 24h.
@@ -158,6 +195,21 @@ type settings struct {
 	// on: /_authproxy/whoami shows a signed-in person the mapped claims.
 	// Default: on with a pk_test_ key, else off.
 	Whoami toggle `env:"AUTHPROXY_WHOAMI" example:"on"`
+
+	// Paths that belong to one organisation, as in organizationSyncOptions of
+	// Clerk's SDKs: when such a page is loaded while another organisation is
+	// active, Clerk is asked to activate the page's own first. :slug and :id
+	// stand for one segment and name the organisation (:id counts when both
+	// are there), (.*) stands for any rest. The first pattern that matches
+	// decides; one without :slug and :id exempts its paths. Case does not
+	// matter. A comma ends a pattern, inside brackets too.
+	// Default: none.
+	OrganizationPatterns list `env:"AUTHPROXY_ORGANIZATION_PATTERNS" example:"/orgs/:slug,/orgs/:slug/(.*)"`
+
+	// Paths of the personal account, in the same way: no organisation is to be
+	// active there. What AUTHPROXY_ORGANIZATION_PATTERNS say comes first.
+	// Default: none.
+	PersonalPatterns list `env:"AUTHPROXY_PERSONAL_ACCOUNT_PATTERNS" example:"/me,/me/(.*)"`
 
 	_ struct{} `section:"What the upstream gets"`
 

@@ -3,77 +3,137 @@ package gate
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/manageros/authproxy"
+	"github.com/manageros/authproxy/internal/handshake"
 	"github.com/manageros/authproxy/internal/session"
 )
 
-// authenticate says whose session the presented credential is, or in Clerk's
-// words why it is nobody's (clerk.md, 2.2 to 2.7).
-func (c *question) authenticate(ctx context.Context, p session.Presented) (*verified, *authproxy.Refusal) {
-	if p.Malformed != nil {
-		return nil, p.Malformed
-	}
-	if p.Source == authproxy.SourceBearer {
-		return c.genuine(ctx, p)
-	}
-	if refusal := c.signedOut(p); refusal != nil {
-		return nil, refusal
-	}
-	return c.genuine(ctx, p)
+// dayOff is the clock skew that a development instance is forgiven on the way
+// back from a handshake, as Clerk's SDK does: the answer is a redirect, so no
+// upstream ever hears of the session.
+const dayOff = 24 * time.Hour
+
+// present finds what the request brings along.
+func (c *question) present() {
+	c.presented = c.gate.cfg.Verifier.Find(c.request)
+	c.decision.Source = c.presented.Source
 }
 
-// signedOut is the part of Clerk's cookie table that looks at the cookies
-// beside the session (clerk.md, 2.5). Page loads skip rows 2 to 6, 14 and 15,
-// which belong to the handshake.
-func (c *question) signedOut(p session.Presented) *authproxy.Refusal {
-	if c.gate.cfg.Development && !c.request.PageLoad() {
-		switch {
-		case p.RedirectURLInQuery: // row 4
-			return authproxy.Refuse(authproxy.PrimaryRespondsToSyncing, "the query asks for a synchronisation")
-		case p.DevBrowserInQuery: // row 5
-			return authproxy.Refuse(authproxy.DevBrowserSync, "the query brings a development browser")
-		case !p.DevBrowser: // row 6
-			return authproxy.Refuse(authproxy.DevBrowserMissing, "no __clerk_db_jwt cookie; development instances need one")
+// input is what [handshake.Step] has to know of the request.
+func (c *question) input() handshake.Input {
+	r, p, how := c.request, &c.presented, &c.gate.cfg.Renewal
+	in := handshake.Input{
+		AsClerk: how.AsClerk, Satellite: how.Satellite, AutoSync: how.AutoSync,
+		GET: r.Method == "GET", Document: r.Header.Get("Sec-Fetch-Dest") == "document",
+		MayRefresh: how.AsClerk || r.SafeMethod() || c.sameOrigin(),
+		Count:      p.Count,
+		Bearer:     p.Source == authproxy.SourceBearer, Token: p.Token != "", ClientUAT: p.ClientUAT,
+		DevBrowser: p.DevBrowser != "", DevBrowserInQuery: p.DevBrowserInQuery, Synced: p.Synced,
+		RefreshToken: p.RefreshToken != "", BackendAPI: how.Clerk != nil,
+	}
+	if how.Instance == nil {
+		return in
+	}
+	in.Development = !how.Instance.Production
+	in.Navigation = r.PageLoad() && (how.AsClerk || !speculative(r))
+	in.RedirectURLInQuery = p.RedirectURL != "" && c.mayFollow(p.RedirectURL)
+	in.Returning = (p.Nonce != "" || p.Handshake != "") && (in.Navigation || how.AsClerk)
+	in.Tidy = p.CountInQuery && p.Counted && in.Navigation && !how.Satellite
+	in.CrossOriginReferer = handshake.ForeignReferer(r.Header.Get("Referer"), c.decision.Origin, *how.Instance, c.frontend())
+	return in
+}
+
+// speculative reports whether the browser loads a page that nobody asked for yet:
+// no reason to send it around the world.
+func speculative(r *authproxy.Request) bool {
+	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
+}
+
+// authenticate finds out what Clerk's state machine wants to know, until it ends.
+func (c *question) authenticate(ctx context.Context, in handshake.Input) handshake.Action {
+	if c.presented.Malformed != nil {
+		c.facts = in
+		return handshake.Action{Do: handshake.SignedOut, Refusal: c.presented.Malformed}
+	}
+	for {
+		action := handshake.Step(&in)
+		switch action.Do {
+		case handshake.OpenPayload:
+			in.Payload = c.openPayload(ctx)
+		case handshake.VerifyPayload:
+			in.Returned = &handshake.Verdict{Refusal: c.verifyPayload(ctx, in.Development)}
+		case handshake.VerifyToken:
+			in.Verdict = c.judge(ctx)
+			in.OrganizationMismatch = c.otherOrganization()
+		case handshake.RefreshToken:
+			in.Refreshed = &handshake.Refreshed{Refusal: c.refresh(ctx)}
+		default:
+			c.facts = in
+			return action
 		}
 	}
-	switch {
-	case p.Token == "" && p.ClientUAT == 0: // row 7
-		return authproxy.Refuse(authproxy.SessionTokenAndUATMissing, "no session cookie and no bearer token")
-	case p.ClientUAT == 0: // row 8
-		return authproxy.Refuse(authproxy.SessionTokenButNoClientUAT, "a session cookie, but __client_uat is missing or 0")
-	case p.Token == "": // row 9
-		return authproxy.Refuse(authproxy.ClientUATButNoSessionToken, "__client_uat says signed in, but there is no session cookie")
+}
+
+// accepted is whose session an action signs in.
+func (c *question) accepted(action handshake.Action) *verified {
+	switch action.Session {
+	case handshake.InPayload:
+		c.decision.Source = authproxy.SourceCookie
+		c.renewed(c.payload, "", authproxy.RenewalReturned)
+		return c.returned
+	case handshake.InRefresh:
+		c.renewed(c.fresh, authproxy.TokenExpired, authproxy.RenewalRefreshed)
+		return c.refreshed
+	default:
+		return c.token
 	}
-	return nil
+}
+
+// judge decides about the token that was presented.
+func (c *question) judge(ctx context.Context) *handshake.Verdict {
+	v, refusal := c.genuine(ctx)
+	if refusal != nil {
+		return &handshake.Verdict{Refusal: refusal}
+	}
+	return &handshake.Verdict{Pending: v.identity.Pending()}
 }
 
 // genuine verifies the token, or finds that it was verified before, and then
 // applies everything that depends on the request and the clock.
-func (c *question) genuine(ctx context.Context, p session.Presented) (*verified, *authproxy.Refusal) {
-	v, refusal := c.verify(ctx, p)
+func (c *question) genuine(ctx context.Context) (*verified, *authproxy.Refusal) {
+	p := &c.presented
+	c.decision.Token.Bytes = len(p.Token)
+	v, refusal := c.verify(ctx, p.Token, c.beforeSignature)
 	if refusal != nil {
 		return nil, refusal
 	}
-	c.genuineBearer = p.Source == authproxy.SourceBearer
+	c.token, c.genuineBearer = v, p.Source == authproxy.SourceBearer
 	if p.Source == authproxy.SourceCookie && !v.identity.IssuedAt.IsZero() && v.identity.IssuedAt.Unix() < p.ClientUAT {
 		return nil, olderThanUAT() // row 12, for a token that was in the cache
 	}
 	if refusal := c.gate.cfg.Verifier.Check(v.identity, c.parties()); refusal != nil {
-		return nil, c.inClerksWords(refusal, p)
+		return nil, refusal
 	}
 	return v, nil
 }
 
-// verify returns what the token's signature covers. Only success is cached: a
+// verify returns what the token's signature covers. One that Clerk made just now
+// has nothing that is asked before. Only success is cached: a
 // refusal may be mended by the next key set, and an attacker has as many wrong
 // tokens as he likes.
-func (c *question) verify(ctx context.Context, p session.Presented) (*verified, *authproxy.Refusal) {
+func (c *question) verify(ctx context.Context, token string, before func() *authproxy.Refusal) (*verified, *authproxy.Refusal) {
 	facts := &c.decision.Token
-	facts.Bytes = len(p.Token)
 	generation, err := c.gate.cfg.Generation()
-	key := session.FingerprintOf(p.Token, generation)
+	verifier, key := c.gate.cfg.Verifier.Verify, session.FingerprintOf(token, generation)
+	if before == nil {
+		verifier = c.gate.cfg.Verifier.VerifyMade
+		if c.gate.cfg.Renewal.AsClerk { // asks less of such a token than of one that is presented
+			key = session.FingerprintOf("made "+token, generation)
+		}
+	}
 	if err == nil {
 		facts.Looked = true
 		if v, ok := c.gate.verified.Get(key); ok {
@@ -81,11 +141,13 @@ func (c *question) verify(ctx context.Context, p session.Presented) (*verified, 
 			return &v, nil
 		}
 	}
-	if refusal := c.beforeSignature(p); refusal != nil {
-		return nil, refusal
+	if before != nil {
+		if refusal := before(); refusal != nil {
+			return nil, refusal
+		}
 	}
 	started := time.Now()
-	id, refusal := c.gate.cfg.Verifier.Verify(ctx, p.Token)
+	id, refusal := verifier(ctx, token)
 	facts.Verify = time.Since(started)
 	if refusal != nil {
 		return nil, refusal
@@ -102,7 +164,8 @@ func (c *question) verify(ctx context.Context, p session.Presented) (*verified, 
 // beforeSignature is what Clerk decides on the unverified token of a cookie
 // (rows 10 to 12): the shape, the class, and whether it is older than the last
 // change the browser knows of.
-func (c *question) beforeSignature(p session.Presented) *authproxy.Refusal {
+func (c *question) beforeSignature() *authproxy.Refusal {
+	p := &c.presented
 	if p.Source != authproxy.SourceCookie {
 		return nil
 	}
@@ -120,27 +183,6 @@ func (c *question) beforeSignature(p session.Presented) *authproxy.Refusal {
 
 func olderThanUAT() *authproxy.Refusal {
 	return authproxy.Refuse(authproxy.SessionTokenIATBeforeUAT, "the session token is older than __client_uat")
-}
-
-// inClerksWords gives errors of time the reasons that Clerk's state machine
-// gives them (clerk.md, 2.7).
-func (c *question) inClerksWords(r *authproxy.Refusal, p session.Presented) *authproxy.Refusal {
-	switch r.Reason {
-	case authproxy.TokenExpired:
-		r.Reason = authproxy.SessionExpiredNoRefresh
-		switch {
-		case c.request.Method != "GET":
-			r.Reason = authproxy.SessionExpiredNonGET
-		case p.RefreshCookie:
-			r.Reason = authproxy.SessionExpiredNoClient
-		}
-	case authproxy.TokenNotActiveYet:
-		r.Reason = authproxy.SessionTokenNBF
-	case authproxy.TokenIATInTheFuture:
-		r.Reason = authproxy.SessionTokenIATInTheFuture
-	default: // every other reason is final
-	}
-	return r
 }
 
 // render turns an identity into what the upstream is told, once per token.

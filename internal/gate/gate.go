@@ -3,8 +3,9 @@
 //
 // It takes a request apart in the order of the contract: is it well formed, is
 // the path reserved or public, is the host ours, what credential is presented,
-// is it genuine ([session.Verifier]) and acceptable now, may it be used across
-// origins, and what does it assert to the upstream.
+// is it genuine ([session.Verifier]) and acceptable now or can it be renewed
+// ([handshake.Step]), may it be used across origins, and what does it assert to
+// the upstream.
 package gate
 
 import (
@@ -16,6 +17,8 @@ import (
 
 	"github.com/manageros/authproxy"
 	"github.com/manageros/authproxy/headers"
+	"github.com/manageros/authproxy/internal/clerk"
+	"github.com/manageros/authproxy/internal/handshake"
 	"github.com/manageros/authproxy/internal/route"
 	"github.com/manageros/authproxy/internal/session"
 )
@@ -27,6 +30,7 @@ type Access int
 const (
 	NeedsSession Access = iota // as any protected path
 	Open                       // only a host of ours
+	Known                      // nobody in particular; but the Decision names who asks, even when the session has just run out
 )
 
 // Config is what a Gate decides by.
@@ -46,13 +50,29 @@ type Config struct {
 	Parties    []string // serialised origins that may mint and call beside Origins
 	ExtraHosts []string // accepted for bearers only
 
-	Development       bool     // a development instance: its browser token is part of the table
 	Optional          bool     // nobody may pass as nobody
 	AllowAnyone       bool     // no cross-origin rule (AUTHPROXY_CSRF=off)
 	KeepAuthorization bool     // the upstream gets the bearer that was the session (AUTHPROXY_PASS_AUTHORIZATION)
 	SignInURL         *url.URL // nil: none known
-	RenewURL          *url.URL // where a page load with a stale session goes to be renewed; nil: a page says so
 	CacheEntries      int      // verified tokens kept; 0 is 8192
+
+	Renewal Renewal
+}
+
+// Renewal says how sessions are renewed.
+type Renewal struct {
+	// AsClerk follows @clerk/backend to the letter; only tests set it.
+	AsClerk bool
+	// Instance is whose browsers they are; nil: nobody's, and nothing is renewed.
+	Instance *authproxy.Instance
+	Clerk    *clerk.Client // the Backend API; nil without a secret key
+	// ProxyURL is where the Frontend API is, when it is not on the instance's own
+	// host; a path is on the origin of the request. Requests under it pass as they
+	// are when it is on an origin of ours.
+	ProxyURL      *url.URL
+	Satellite     bool // the hosts are of a satellite domain
+	AutoSync      bool // which asks the primary on the first visit, too
+	Organizations *route.Organizations
 }
 
 // Gate is the Decider.
@@ -61,6 +81,7 @@ type Gate struct {
 	hosts    []route.Host // ExtraHosts
 	parties  []string     // Origins and Parties, serialised
 	verified *session.Cache[verified]
+	frontend *route.Table // the Frontend API's paths, when they are on an origin of ours; else nil
 }
 
 // verified is what a genuine token comes to, whatever request carries it.
@@ -93,6 +114,12 @@ func New(cfg Config) (*Gate, error) {
 		g.parties = append(g.parties, o.String())
 	}
 	g.parties = append(g.parties, cfg.Parties...)
+	if proxy := cfg.Renewal.ProxyURL; proxy != nil {
+		var err error
+		if g.frontend, err = route.Parse([]string{strings.TrimRight(proxy.EscapedPath(), "/") + "/*"}); err != nil {
+			mistakes = append(mistakes, errors.Join(errors.New("gate: proxy URL "+proxy.String()), err))
+		}
+	}
 	return g, errors.Join(mistakes...)
 }
 
@@ -118,36 +145,58 @@ func (g *Gate) Decide(ctx context.Context, r *authproxy.Request) authproxy.Decis
 		}
 	}
 	switch {
+	case c.isFrontend():
+		return c.passAsItIs()
 	case r.Preflight():
 		return c.preflight()
 	case c.decision.Route == authproxy.RoutePublic:
 		return c.public(ctx)
 	case access == Open:
 		return c.open()
+	case access == Known:
+		return c.known(ctx)
 	default:
 		return c.protected(ctx)
 	}
 }
 
+// SignInLocation is the address of the page where the sender of r, which is for
+// the public origin at, signs in, or of a page below it, on the way back to
+// returnTo. Only for a Gate that knows such a page.
+func (g *Gate) SignInLocation(at authproxy.Origin, r *http.Request, below, returnTo string) string {
+	devBrowser := g.cfg.Verifier.Find(&authproxy.Request{Header: r.Header, Query: r.URL.RawQuery}).DevBrowser
+	return g.signIn(devBrowser).Location(at, below, returnTo)
+}
+
+func (g *Gate) signIn(devBrowser string) route.SignIn {
+	to := route.SignIn{URL: g.cfg.SignInURL, Satellite: g.cfg.Renewal.Satellite}
+	if i := g.cfg.Renewal.Instance; i != nil && !i.Production {
+		to.DevBrowser = devBrowser
+	}
+	return to
+}
+
 // protected is the way of every path that needs a session.
 func (c *question) protected(ctx context.Context) authproxy.Decision {
-	presented := c.gate.cfg.Verifier.Find(c.request)
-	c.decision.Source = presented.Source
-	if refusal := c.hostAllowed(presented.Source); refusal != nil {
+	c.present()
+	if refusal := c.hostAllowed(c.presented.Source); refusal != nil {
 		return c.deny(refusal)
 	}
-	v, refusal := c.authenticate(ctx, presented)
-	switch {
-	case refusal != nil && c.mayRenew(refusal): // in optional authentication, too
-		return c.redirect(refusal, c.gate.cfg.RenewURL, "")
-	case refusal != nil && c.passesAnyway(presented, refusal):
-		return c.anonymous(refusal)
-	case refusal != nil && c.mayRedirect(presented, refusal):
-		return c.redirect(refusal, c.gate.cfg.SignInURL, "")
-	case refusal != nil:
-		return c.deny(refusal)
+	action := c.authenticate(ctx, c.input())
+	c.keepCount(action)
+	switch action.Do {
+	case handshake.Redirect:
+		return c.askClerk(action)
+	case handshake.ToCleanURL:
+		return c.tidy(action)
+	case handshake.Explain:
+		return c.explain(action)
+	case handshake.SignedOut:
+		return c.refuse(action.Refusal)
+	default: // signed in: authenticate leaves nothing to be found out
 	}
-	if refusal := c.crossOrigin(presented.Source); refusal != nil {
+	v := c.accepted(action)
+	if refusal := c.crossOrigin(c.decision.Source); refusal != nil {
 		if c.optional() {
 			return c.anonymous(refusal)
 		}
@@ -158,6 +207,18 @@ func (c *question) protected(ctx context.Context) authproxy.Decision {
 		return c.pending(v)
 	}
 	return c.fit(v)
+}
+
+// refuse answers that nobody is signed in.
+func (c *question) refuse(refusal *authproxy.Refusal) authproxy.Decision {
+	switch {
+	case c.passesAnyway(refusal):
+		return c.anonymous(refusal)
+	case c.mayRedirect(refusal):
+		return c.redirect(refusal, "")
+	default:
+		return c.deny(refusal)
+	}
 }
 
 // fit refuses a person whose claims cannot be passed on or do not suffice here.
@@ -184,28 +245,19 @@ func (c *question) optional() bool {
 // passesAnyway reports whether optional authentication lets nobody through
 // instead of refusing: an explicit bearer that is wrong is told so, and keys
 // that are missing are nobody's fault but ours.
-func (c *question) passesAnyway(p session.Presented, refusal *authproxy.Refusal) bool {
-	return c.optional() && p.Source != authproxy.SourceBearer && refusal.Reason != authproxy.KeysUnavailable
+func (c *question) passesAnyway(refusal *authproxy.Refusal) bool {
+	return c.optional() && c.presented.Source != authproxy.SourceBearer && refusal.Reason != authproxy.KeysUnavailable
 }
 
 // mayRedirect reports whether a refusal sends the browser to sign in. Only
-// nobody at all is sent: an invalid session would come back with the same cookie
-// and loop.
-func (c *question) mayRedirect(p session.Presented, refusal *authproxy.Refusal) bool {
-	return c.request.PageLoad() && p.Token == "" && p.Malformed == nil &&
-		(refusal.Reason == authproxy.SessionTokenAndUATMissing || refusal.Reason == authproxy.SessionTokenMissing)
-}
-
-// mayRenew reports whether a refusal is one that Clerk answers with a handshake:
-// the session is only stale. Where nothing renews it the page says so.
-func (c *question) mayRenew(refusal *authproxy.Refusal) bool {
-	switch refusal.Reason {
-	case authproxy.SessionTokenButNoClientUAT, authproxy.ClientUATButNoSessionToken, authproxy.SessionTokenIATBeforeUAT,
-		authproxy.SessionExpiredNoRefresh, authproxy.SessionExpiredNoClient:
-		return c.gate.cfg.RenewURL != nil && c.request.PageLoad()
-	default:
+// nobody at all is sent, or who Clerk has just said is nobody: an invalid session
+// would come back with the same cookie and loop.
+func (c *question) mayRedirect(refusal *authproxy.Refusal) bool {
+	if !c.request.PageLoad() || c.presented.Malformed != nil {
 		return false
 	}
+	return refusal.Reason == authproxy.SessionTokenMissing ||
+		refusal.Reason == authproxy.SessionTokenAndUATMissing && c.presented.Token == ""
 }
 
 // pending treats a session with open tasks as signed out (clerk.md, 2.13).
@@ -215,7 +267,7 @@ func (c *question) pending(v *verified) authproxy.Decision {
 	case c.optional():
 		return c.anonymous(refusal)
 	case c.request.PageLoad():
-		return c.redirect(refusal, c.gate.cfg.SignInURL, "/tasks")
+		return c.redirect(refusal, "/tasks")
 	default:
 		return c.deny(refusal)
 	}
@@ -224,18 +276,13 @@ func (c *question) pending(v *verified) authproxy.Decision {
 // public passes always, and asserts an identity only when nothing at all speaks
 // against it.
 func (c *question) public(ctx context.Context) authproxy.Decision {
-	presented := c.gate.cfg.Verifier.Find(c.request)
-	c.decision.Source = presented.Source
-	if refusal := c.hostAllowed(presented.Source); refusal != nil {
+	c.present()
+	if refusal := c.hostAllowed(c.presented.Source); refusal != nil {
 		return c.anonymous(refusal)
 	}
-	// Nobody waits here for a key that may be new: a public path is fast or
-	// anonymous. The shared refetch is started all the same.
-	ctx, cancel := context.WithCancel(ctx)
-	cancel()
-	v, refusal := c.authenticate(ctx, presented)
+	v, refusal := c.lookOnly(ctx)
 	if refusal == nil {
-		refusal = c.crossOrigin(presented.Source)
+		refusal = c.crossOrigin(c.presented.Source)
 	}
 	if refusal == nil && v.identity.Pending() {
 		refusal = authproxy.Refuse(authproxy.SessionPending, "the session has open tasks")
@@ -249,6 +296,62 @@ func (c *question) public(ctx context.Context) authproxy.Decision {
 		return c.anonymous(refusal)
 	}
 	return c.allow(v)
+}
+
+// lookOnly says whose session is presented, without renewing anything and
+// without waiting for a key that may be new: a public path is fast or anonymous.
+// The shared refetch is started all the same.
+func (c *question) lookOnly(ctx context.Context) (*verified, *authproxy.Refusal) {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	in := c.input()
+	in.Navigation, in.Returning, in.Tidy, in.BackendAPI, in.MayRefresh = false, false, false, false, true
+	action := c.authenticate(ctx, in)
+	if action.Do != handshake.SignedIn {
+		return nil, action.Refusal
+	}
+	return c.accepted(action), nil
+}
+
+// known passes whoever asks, and says who it is: to sign out one need not be
+// freshly signed in.
+func (c *question) known(ctx context.Context) authproxy.Decision {
+	c.present()
+	if refusal := c.hostAllowed(c.presented.Source); refusal != nil {
+		return c.deny(refusal)
+	}
+	v, refusal := c.lookOnly(ctx)
+	if v == nil {
+		var unknown *authproxy.Refusal
+		if v, unknown = c.speaker(ctx); unknown != nil && unknown.Reason == authproxy.KeysUnavailable {
+			refusal = unknown
+		}
+	}
+	if refusal == nil {
+		refusal = &authproxy.Refusal{}
+	}
+	d := c.anonymous(refusal)
+	if v != nil {
+		d.Identity = v.identity
+	}
+	return d
+}
+
+// speaker says whose the token is, although something speaks against its session:
+// it ran out, or __client_uat is of another moment. Who signs out has to be out at
+// Clerk, in whatever state the browser's cookies are.
+func (c *question) speaker(ctx context.Context) (*verified, *authproxy.Refusal) {
+	if c.presented.Token == "" {
+		return nil, nil
+	}
+	v, refusal := c.verify(ctx, c.presented.Token, nil)
+	if refusal == nil {
+		refusal = c.gate.cfg.Verifier.Check(v.identity, c.parties())
+	}
+	if refusal != nil && refusal.Reason != authproxy.TokenExpired {
+		return nil, refusal
+	}
+	return v, nil
 }
 
 // preflight lets a CORS preflight through as nobody: it carries no credentials,
@@ -269,6 +372,23 @@ func (c *question) open() authproxy.Decision {
 		return c.deny(refusal)
 	}
 	return c.anonymous(&authproxy.Refusal{})
+}
+
+// isFrontend reports whether the request is for Clerk's Frontend API, which the
+// application passes on under a path of ours (CLERK_PROXY_URL).
+func (c *question) isFrontend() bool {
+	proxy := c.gate.cfg.Renewal.ProxyURL
+	return proxy != nil && c.ours && (proxy.Host == "" || c.host.Is(proxy.Scheme, proxy.Host)) &&
+		c.gate.frontend.Match(c.request.Path) == authproxy.RoutePublic
+}
+
+// passAsItIs is the way of the Frontend API: signing in must not need a session,
+// and the credentials are Clerk's to see.
+func (c *question) passAsItIs() authproxy.Decision {
+	c.decision.Route = authproxy.RoutePublic
+	d := c.anonymous(&authproxy.Refusal{})
+	d.KeepCredentials = true
+	return d
 }
 
 // wellFormed refuses what no surface may pass on, before anything else is asked.

@@ -60,6 +60,7 @@ func newGate(t testing.TB, change func(*gate.Config, *session.Config)) *gate.Gat
 	if change != nil {
 		change(&gc, &sc)
 	}
+	gc.Renewal.Instance = sc.Instance
 	if gc.Verifier, err = session.New(sc); err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +142,12 @@ func TestDecide(t *testing.T) {
 		{"nobody loads a page", page("/x?a=1"), authproxy.Redirect, authproxy.SessionTokenAndUATMissing, "", authproxy.RouteDefault},
 		{"nobody calls", api("GET", "/x"), authproxy.Deny, authproxy.SessionTokenAndUATMissing, "", authproxy.RouteDefault},
 		{"HS-05 nobody posts a form", with(page("/x"), func(r *authproxy.Request) { r.Method = "POST" }), authproxy.Deny, authproxy.SessionTokenAndUATMissing, "", authproxy.RouteDefault},
-		{"row 8", page("/x", "Cookie", "__session="+ok), authproxy.Deny, authproxy.SessionTokenButNoClientUAT, "", authproxy.RouteDefault},
-		{"row 9", page("/x", "Cookie", "__client_uat=1795371200"), authproxy.Deny, authproxy.ClientUATButNoSessionToken, "", authproxy.RouteDefault},
+		{"row 8", page("/x", "Cookie", "__session="+ok), authproxy.Handshake, authproxy.SessionTokenButNoClientUAT, "", authproxy.RouteDefault},
+		{"row 9", page("/x", "Cookie", "__client_uat=1795371200"), authproxy.Handshake, authproxy.ClientUATButNoSessionToken, "", authproxy.RouteDefault},
 		{"row 10", page("/x", "Cookie", cookies("x.y")), authproxy.Deny, authproxy.TokenInvalid, "", authproxy.RouteDefault},
-		{"row 12", page("/x", "Cookie", "__session="+ok+"; __client_uat=1795371236"), authproxy.Deny, authproxy.SessionTokenIATBeforeUAT, "", authproxy.RouteDefault},
+		{"row 12", page("/x", "Cookie", "__session="+ok+"; __client_uat=1795371236"), authproxy.Handshake, authproxy.SessionTokenIATBeforeUAT, "", authproxy.RouteDefault},
 		{"an invalid session is never redirected", page("/x", "Cookie", cookies(forged)), authproxy.Deny, authproxy.TokenInvalidSignature, "", authproxy.RouteDefault},
-		{"expired, page", page("/x", "Cookie", "__session="+expired+"; __client_uat=1795371100"), authproxy.Deny, authproxy.SessionExpiredNoRefresh, "", authproxy.RouteDefault},
+		{"expired, page", page("/x", "Cookie", "__session="+expired+"; __client_uat=1795371100"), authproxy.Handshake, authproxy.SessionExpiredNoRefresh, "", authproxy.RouteDefault},
 		{"expired, POST", api("POST", "/x", "Cookie", "__session="+expired+"; __client_uat=1795371100"), authproxy.Deny, authproxy.SessionExpiredNonGET, "", authproxy.RouteDefault},
 		{"azp of another origin", page("/x", "Cookie", cookies(foreign)), authproxy.Deny, authproxy.TokenInvalidParties, "", authproxy.RouteDefault},
 		{"pending, page", page("/x", "Cookie", cookies(pending)), authproxy.Redirect, authproxy.SessionPending, "", authproxy.RouteDefault},
@@ -305,13 +306,13 @@ func TestRequiredClaims(t *testing.T) {
 func TestSameTokenTwoHosts(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, func(c *gate.Config, s *session.Config) {
-		c.Origins, c.Parties, c.Development = nil, nil, true
+		c.Origins, c.Parties = nil, nil
 		instance, _ := authproxy.ParseInstance(minttest.TestKey)
 		s.Instance, s.Issuers = &instance, []string{minttest.TestIss}
 	})
 	tok := minttest.Good().Sign(minttest.Session(minttest.TestIss, now, nil), nil)
 	ask := func(host string) authproxy.Decision {
-		return g.Decide(context.Background(), with(page("/", "Cookie", cookies(tok)), func(r *authproxy.Request) { r.Host, r.Scheme = host, "https" }))
+		return g.Decide(context.Background(), with(page("/", "Cookie", cookies(tok)+"; __clerk_db_jwt=d"), func(r *authproxy.Request) { r.Host, r.Scheme = host, "https" }))
 	}
 	if d := ask("app.example.com"); !d.SignedIn() || d.Token.Cached {
 		t.Errorf("own host: %+v", d)
@@ -363,8 +364,7 @@ func TestKeyChangeEndsCachedTokens(t *testing.T) {
 
 func TestDevelopmentCalls(t *testing.T) {
 	t.Parallel()
-	g := newGate(t, func(c *gate.Config, s *session.Config) {
-		c.Development = true
+	g := newGate(t, func(_ *gate.Config, s *session.Config) {
 		instance, _ := authproxy.ParseInstance(minttest.TestKey)
 		s.Instance, s.Issuers = &instance, []string{minttest.TestIss}
 	})
@@ -377,8 +377,9 @@ func TestDevelopmentCalls(t *testing.T) {
 		{"call without a dev browser", api("GET", "/x", "Cookie", in), authproxy.DevBrowserMissing},
 		{"call with one", api("GET", "/x", "Cookie", in+"; __clerk_db_jwt=d"), ""},
 		{"call that brings one", api("GET", "/x?__clerk_db_jwt=d", "Cookie", in), authproxy.DevBrowserSync},
-		{"call that syncs", api("GET", "/x?__clerk_redirect_url=u", "Cookie", in), authproxy.PrimaryRespondsToSyncing},
-		{"page load without", page("/x", "Cookie", in), ""},
+		{"call that syncs", api("GET", "/x?__clerk_redirect_url=https://spa.example.com/a", "Cookie", in), authproxy.PrimaryRespondsToSyncing},
+		{"RD-05 call that syncs with anybody", api("GET", "/x?__clerk_redirect_url=https://evil.example/a", "Cookie", in+"; __clerk_db_jwt=d"), ""},
+		{"page load without", page("/x", "Cookie", in), authproxy.DevBrowserMissing},
 	} {
 		d := g.Decide(context.Background(), tt.request)
 		if d.Reason != tt.reason || d.SignedIn() != (tt.reason == "") {
@@ -411,13 +412,12 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestRenew: where something renews sessions, a page load with a stale one goes
-// there; what is not stale but wrong never does, nor does a call.
-func TestRenew(t *testing.T) {
+// TestHandshake: a page load with a stale session goes to Clerk and comes back;
+// what is not stale but wrong never does, nor does a call.
+func TestHandshake(t *testing.T) {
 	t.Parallel()
-	renew := &url.URL{Path: "/renew"}
-	g := newGate(t, func(c *gate.Config, _ *session.Config) { c.RenewURL = renew })
-	optional := newGate(t, func(c *gate.Config, _ *session.Config) { c.RenewURL, c.Optional = renew, true })
+	g := newGate(t, nil)
+	optional := newGate(t, func(c *gate.Config, _ *session.Config) { c.Optional = true })
 	ok, expired := token(nil), token(map[string]any{"exp": now.Unix() - 30})
 	forged := minttest.Evil().Sign(minttest.Session(minttest.LiveIss, now, map[string]any{"exp": now.Unix() - 30}), nil)
 	for _, tt := range []struct {
@@ -426,18 +426,27 @@ func TestRenew(t *testing.T) {
 		action  authproxy.Action
 		reason  authproxy.Reason
 	}{
-		{"expired", page("/x?y", "Cookie", cookies(expired)), authproxy.Redirect, authproxy.SessionExpiredNoRefresh},
-		{"no uat", page("/x", "Cookie", "__session="+ok), authproxy.Redirect, authproxy.SessionTokenButNoClientUAT},
-		{"no token", page("/x", "Cookie", "__client_uat=1795371200"), authproxy.Redirect, authproxy.ClientUATButNoSessionToken},
-		{"older than uat", page("/x", "Cookie", "__session="+ok+"; __client_uat=1795371236"), authproxy.Redirect, authproxy.SessionTokenIATBeforeUAT},
+		{"expired", page("/x?y", "Cookie", cookies(expired)), authproxy.Handshake, authproxy.SessionExpiredNoRefresh},
+		{"no uat", page("/x", "Cookie", "__session="+ok), authproxy.Handshake, authproxy.SessionTokenButNoClientUAT},
+		{"no token", page("/x", "Cookie", "__client_uat=1795371200"), authproxy.Handshake, authproxy.ClientUATButNoSessionToken},
+		{"older than uat", page("/x", "Cookie", "__session="+ok+"; __client_uat=1795371236"), authproxy.Handshake, authproxy.SessionTokenIATBeforeUAT},
+		{"another site links here", page("/x", "Cookie", cookies(ok), "Referer", "https://news.example/"), authproxy.Handshake, authproxy.PrimaryCrossOriginSync},
+		{"a page of ours links here", page("/x", "Cookie", cookies(ok), "Referer", "https://app.example.com/"), authproxy.Allow, ""},
 		{"expired and forged", page("/x", "Cookie", cookies(forged)), authproxy.Deny, authproxy.TokenInvalidSignature},
 		{"expired call", api("GET", "/x", "Cookie", cookies(expired)), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
+		{"expired bearer", page("/x", "Authorization", "Bearer "+expired), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
+		{"nobody asked for the page yet", page("/x", "Cookie", cookies(expired), "Sec-Purpose", "prefetch"), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
+		{"three already", page("/x", "Cookie", cookies(expired)+"; __clerk_redirect_count=3"), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
+		{"three already, says the address", page("/x?__clerk_redirect_count=3", "Cookie", cookies(expired)), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
 	} {
 		d := g.Decide(context.Background(), tt.request)
-		if d.Action != tt.action || d.Reason != tt.reason || tt.action == authproxy.Redirect && !strings.HasPrefix(d.Location, "https://app.example.com/renew?redirect_url=") {
+		if d.Action != tt.action || d.Reason != tt.reason {
 			t.Errorf("%s: %+v", tt.name, d)
 		}
-		if d := optional.Decide(context.Background(), tt.request); tt.action == authproxy.Redirect && d.Action != tt.action {
+		if tt.action == authproxy.Handshake && !strings.HasPrefix(d.Location, "https://clerk.example.com/v1/client/handshake?redirect_url=https%3A%2F%2Fapp.example.com%2Fx%3F") {
+			t.Errorf("%s: goes to %s", tt.name, d.Location)
+		}
+		if d := optional.Decide(context.Background(), tt.request); tt.action == authproxy.Handshake && d.Action != tt.action {
 			t.Errorf("%s, optional: %+v", tt.name, d)
 		}
 	}

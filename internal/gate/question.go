@@ -2,13 +2,14 @@ package gate
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/manageros/authproxy"
 	"github.com/manageros/authproxy/headers"
+	"github.com/manageros/authproxy/internal/handshake"
 	"github.com/manageros/authproxy/internal/route"
+	"github.com/manageros/authproxy/internal/session"
 )
 
 // question is one request on its way through the gate, with what is known so
@@ -21,6 +22,14 @@ type question struct {
 
 	ours          bool // the host is that of a public origin
 	genuineBearer bool // the Authorization header holds a session of ours
+
+	presented session.Presented
+	facts     handshake.Input // all that was found out
+	token     *verified       // the token presented, when it is genuine
+	payload   handshake.Directives
+	returned  *verified // the session in the payload
+	fresh     handshake.Directives
+	refreshed *verified // the session in fresh
 }
 
 // findHost reads the host and finds the request's public origin.
@@ -70,6 +79,20 @@ func (c *question) hostAllowed(source authproxy.Source) *authproxy.Refusal {
 		return nil
 	}
 	return authproxy.Refuse(authproxy.HostNotAllowed, "the host %q is none of the public origins", c.host)
+}
+
+// sameOrigin reports whether the browser says that a page of ours made it send
+// the request.
+func (c *question) sameOrigin() bool {
+	sites, origins := c.request.Header.Values("Sec-Fetch-Site"), c.request.Header.Values("Origin")
+	switch {
+	case len(sites) > 1 || len(origins) > 1:
+		return false
+	case len(sites) == 1:
+		return sites[0] == "same-origin"
+	default:
+		return len(origins) == 1 && c.ours && origins[0] == c.decision.Origin.String()
+	}
 }
 
 // crossOrigin keeps other sites from using a person's cookie for anything but
@@ -125,13 +148,13 @@ func (c *question) deny(why *authproxy.Refusal) authproxy.Decision {
 
 // redirect sends the browser to a page that signs in, or below it, and back.
 // Where nobody knows such a page, ours says so instead.
-func (c *question) redirect(why *authproxy.Refusal, to *url.URL, below string) authproxy.Decision {
+func (c *question) redirect(why *authproxy.Refusal, below string) authproxy.Decision {
 	d := c.deny(why)
-	if to == nil {
+	if c.gate.cfg.SignInURL == nil {
 		return d
 	}
 	d.Action = authproxy.Redirect
-	d.Location = route.SignInLocation(to, c.decision.Origin, below, c.returnURL())
+	d.Location = c.gate.signIn(c.presented.DevBrowser).Location(c.decision.Origin, below, c.returnURL())
 	return d
 }
 

@@ -82,7 +82,7 @@ func authAttrs(x *proxy.Exchange) []any {
 	}
 }
 
-// trouble adds what is only there when something was not right.
+// trouble adds what is only there when something was not as ever.
 func trouble(x *proxy.Exchange) []slog.Attr {
 	var attrs []slog.Attr
 	if x.Detail != "" {
@@ -90,6 +90,9 @@ func trouble(x *proxy.Exchange) []slog.Attr {
 	}
 	if x.Err != nil {
 		attrs = append(attrs, slog.String("error", clip(x.Err.Error(), 512)))
+	}
+	if renewal := x.Decision.Renewal.Outcome; renewal != "" {
+		attrs = append(attrs, slog.String("renewal", string(renewal)))
 	}
 	if x.Upgraded {
 		attrs = append(attrs, slog.Bool("upgraded", true))

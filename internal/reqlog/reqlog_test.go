@@ -62,14 +62,15 @@ func TestTrouble(t *testing.T) {
 	t.Parallel()
 	m := line(t, "info", &proxy.Exchange{
 		Detail: "seen", Err: errors.New("inside"), Upgraded: true, Cut: true, Stripped: []string{"identity"}, Panic: []byte("stack"),
+		Decision: authproxy.Decision{Renewal: authproxy.Renewal{Outcome: authproxy.RenewalRefreshed}},
 		ClientIP: netip.MustParseAddr("192.0.2.1"), Duration: 1500 * time.Microsecond,
 	})
-	if m["detail"] != "seen" || m["error"] != "inside" || m["upgraded"] != true || m["cut"] != true || m["stack"] != "stack" ||
+	if m["detail"] != "seen" || m["error"] != "inside" || m["upgraded"] != true || m["cut"] != true || m["stack"] != "stack" || m["renewal"] != "refreshed" ||
 		m["client_ip"] != "192.0.2.1" || m["duration_ms"] != 1.5 {
 		t.Errorf("%v", m)
 	}
 	quiet := line(t, "info", &proxy.Exchange{})
-	for _, name := range []string{"detail", "error", "upgraded", "cut", "stack", "stripped"} {
+	for _, name := range []string{"detail", "error", "upgraded", "cut", "stack", "stripped", "renewal"} {
 		if _, there := quiet[name]; there {
 			t.Errorf("%s is there when nothing was wrong", name)
 		}

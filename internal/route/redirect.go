@@ -9,11 +9,21 @@ import (
 	"github.com/manageros/authproxy"
 )
 
-// SignInLocation is where a browser signs in, on the way back to returnTo: the
-// sign-in URL, below it where that is not "", with redirect_url. A sign-in URL
-// without a host is on the request's own origin.
-func SignInLocation(signIn *url.URL, origin authproxy.Origin, below, returnTo string) string {
-	to := *signIn
+// SignIn is where people sign in.
+type SignIn struct {
+	URL *url.URL // without a host it is on the request's own origin
+	// Satellite: the page is on the primary domain, and what comes back from there
+	// has to be synchronised.
+	Satellite bool
+	// DevBrowser is what a development instance knows the browser by, for a page on
+	// another origin; "" when it does not.
+	DevBrowser string
+}
+
+// Location is the address of the sign-in page, or of a page below it, on the way
+// back to returnTo.
+func (s SignIn) Location(origin authproxy.Origin, below, returnTo string) string {
+	to := *s.URL
 	if to.Host == "" {
 		to.Scheme, to.Host = origin.Scheme, origin.Host
 	}
@@ -21,9 +31,35 @@ func SignInLocation(signIn *url.URL, origin authproxy.Origin, below, returnTo st
 		to = *to.JoinPath(below)
 	}
 	query := to.Query()
+	if elsewhere := to.Scheme != origin.Scheme || !strings.EqualFold(to.Host, origin.Host); elsewhere {
+		if s.Satellite {
+			returnTo = addParameter(returnTo, "__clerk_synced=false")
+		}
+		if s.DevBrowser != "" {
+			query.Set("__clerk_db_jwt", s.DevBrowser)
+		}
+	}
 	query.Set("redirect_url", returnTo)
 	to.RawQuery = query.Encode()
 	return to.String()
+}
+
+func addParameter(target, pair string) string {
+	target, fragment, marked := strings.Cut(target, "#")
+	if strings.Contains(target, "?") {
+		target += "&" + pair
+	} else {
+		target += "?" + pair
+	}
+	if marked {
+		target += "#" + fragment
+	}
+	return target
+}
+
+// SignInLocation is where a browser signs in, on the way back to returnTo.
+func SignInLocation(signIn *url.URL, origin authproxy.Origin, below, returnTo string) string {
+	return SignIn{URL: signIn}.Location(origin, below, returnTo)
 }
 
 // ReturnTo reads a redirect_url that anybody may have written: a path, which is

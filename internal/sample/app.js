@@ -1,5 +1,7 @@
 'use strict';
 // Everything works without this but the countdown and the attack from the page.
+// With it a token dies without the redirect behind a form, so that every redirect
+// that is left belongs to what is shown.
 document.documentElement.classList.add('js');
 
 document.addEventListener('DOMContentLoaded', () => {
@@ -7,6 +9,8 @@ document.addEventListener('DOMContentLoaded', () => {
   if (life) countDown(life);
   const form = document.getElementById('attack-form');
   if (form) attack(form);
+  const death = document.getElementById('die-form');
+  if (death) die(death);
 });
 
 // countDown lets the token's life run down by the server's clock, which the
@@ -29,7 +33,7 @@ function countDown(life) {
       clearInterval(timer);
       life.querySelector('.until').hidden = true;
       life.querySelector('.renew').hidden = false;
-      say('The session token has run out. Load the page again for a new one.');
+      say('The session token has run out. Load the page again: the proxy gets you a new one.');
     } else if (rest <= 10) {
       say('The session token has 10 seconds left.'); // once, not every second
     }
@@ -52,6 +56,20 @@ function attack(form) {
   });
 }
 
+function die(form) {
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const body = new URLSearchParams(event.submitter?.name ? [[event.submitter.name, event.submitter.value]] : []);
+    const answer = await fetch(form.action, { method: 'POST', body, redirect: 'manual' }).catch(() => undefined);
+    if (answer?.ok || answer?.type === 'opaqueredirect') {
+      location.assign('/');
+      return;
+    }
+    const text = answer ? `It was answered with ${answer.status}.` : 'The proxy does not answer.';
+    say(document.getElementById('die-verdict'), { kind: 'unsure', title: 'The token lives', text });
+  });
+}
+
 // send forges the header and returns what to show: kind, title, text and the two
 // sides. Only what the application says it received is a verdict.
 async function send(name, value) {
@@ -68,12 +86,16 @@ async function send(name, value) {
     return { kind: 'good', title: 'The proxy let nothing through', text: `It refused the request: ${reason}.` };
   }
   if (answer.status === 401 || answer.type === 'opaqueredirect') {
-    return { kind: 'unsure', title: 'The proxy let nothing through', text: 'Your session token has run out. Load the page again for a new one.' };
+    const text = 'Your session token has run out, and without a refresh cookie only a page load renews it: load the page again.';
+    return { kind: 'unsure', title: 'The proxy let nothing through', text };
   }
   if (!answer.ok) {
     return { kind: 'unsure', title: 'The proxy let nothing through', text: `It answered ${answer.status}.` };
   }
-  return judge(await answer.json(), name, value);
+  const echo = await answer.json();
+  const verdict = judge(echo, name, value);
+  if ('ran_out' in echo) verdict.text += ' Your session token had run out; the proxy fetched a fresh one on the way.';
+  return verdict;
 }
 
 function judge(echo, name, value) {
@@ -103,10 +125,13 @@ function judge(echo, name, value) {
   }
 }
 
-function show({ kind, title, text, sides }) {
-  const verdict = document.getElementById('verdict');
+function say(verdict, { kind, title, text }) {
   verdict.className = `verdict ${kind}`;
   verdict.replaceChildren(element('b', title), element('span', text));
+}
+
+function show({ sides, ...verdict }) {
+  say(document.getElementById('verdict'), verdict);
   document.getElementById('sides').hidden = !sides;
   if (!sides) return;
   for (const side of ['sent', 'arrived']) {

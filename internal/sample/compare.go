@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,8 +20,9 @@ type exchange struct {
 	sent    http.Header // what the client sent; nil when that is not known
 	arrived http.Header
 
-	token    *token // what the client presented; nil when nothing readable
-	accepted bool   // the identity that arrived is this token's
+	token    *token   // what the client presented, or got in its place; nil when nothing readable
+	accepted bool     // the identity that arrived is this token's
+	renewed  *renewal // how it took the place of one that had run out; nil when it did not
 	claims   []authproxy.Claim
 	asserted []authproxy.Field // what the proxy has to say, by the token
 }
@@ -28,16 +30,10 @@ type exchange struct {
 // compare finds what was sent with the request that arrived.
 func (s *Sample) compare(r *http.Request) *exchange {
 	x := &exchange{owner: s.cfg.Owner, arrived: r.Header.Clone(), asserted: headers.Anonymous()}
-	x.sent, _ = s.seen.get(r.Header)
 	delete(x.arrived, idHeader)
-	for _, t := range tokens(x.sent) {
-		if x.accepted = x.speaksFor(t); x.accepted {
-			x.token = t
-			break
-		}
-		if x.token == nil {
-			x.token = t
-		}
+	if p, known := s.seen.get(r.Header); known {
+		x.sent = p.sent
+		x.choose(p, s.cfg.Now())
 	}
 	payload := authproxy.Claims("{}") // the claims' names, at least
 	if x.accepted {
@@ -54,6 +50,33 @@ func (s *Sample) compare(r *http.Request) *exchange {
 		}
 	}
 	return x
+}
+
+// choose finds the token that the identity is of. One that the proxy got for the
+// client comes before those that the client sent, and of these one that had not run
+// out: another cookie of the same session may have been left behind.
+func (x *exchange) choose(p *passage, now time.Time) {
+	fresh, sent := p.heard(), tokens(p.sent)
+	if n := slices.IndexFunc(fresh, x.speaksFor); n >= 0 {
+		x.token, x.accepted = fresh[n], true
+		if end, dead := deadSince(p.sent, fresh[n].text("sid"), now); dead {
+			x.renewed = &renewal{ranOut: end}
+		}
+		return
+	}
+	n := slices.IndexFunc(sent, func(t *token) bool { return x.speaksFor(t) && !t.ranOut(now) })
+	if n < 0 {
+		n = slices.IndexFunc(sent, x.speaksFor)
+	}
+	switch {
+	case n >= 0:
+		x.token, x.accepted = sent[n], true
+		if p.back != nil {
+			x.renewed = &renewal{ranOut: p.back.ranOut, handshake: true}
+		}
+	case len(sent) > 0:
+		x.token = sent[0]
+	}
 }
 
 // identity is as much of one as becomes header fields.
@@ -313,14 +336,19 @@ type trial struct {
 type echo struct {
 	Known    bool            `json:"known"` // what the client sent is known
 	SignedIn bool            `json:"signed_in"`
+	RanOut   *int64          `json:"ran_out,omitempty"` // the token had, that many seconds ago, and was renewed on the way
 	Received []identityField `json:"received"`
 	Sent     []trial         `json:"sent"`
 	KeptBack []kept          `json:"kept_back"`
 }
 
-func (x *exchange) echo() echo {
+func (x *exchange) echo(now time.Time) echo {
 	e := echo{Known: x.sent != nil, SignedIn: x.signedIn(), Received: x.identity(), Sent: []trial{}, KeptBack: []kept{}}
 	e.KeptBack = append(e.KeptBack, x.keptBack()...)
+	if x.renewed != nil {
+		seconds := x.renewed.seconds(now)
+		e.RanOut = &seconds
+	}
 	for _, name := range names(x.sent) {
 		if name != "Cookie" && name != "Authorization" {
 			e.Sent = append(e.Sent, trial{name, x.sent[name], x.outcome(name, x.sent[name]), x.alike(name)})

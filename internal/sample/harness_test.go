@@ -26,6 +26,9 @@ type bench struct {
 	mapping *headers.Mapping
 	// between sees the request as it is forwarded, to be a proxy with a fault.
 	between func(h http.Header)
+	// fresh is the payload of the token that the proxy gets in the place of the
+	// client's; "" is none.
+	fresh string
 }
 
 func newBench(t *testing.T, mapping string) *bench {
@@ -57,12 +60,17 @@ func (b *bench) proxy(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	asserted := headers.Anonymous()
-	if claims := claimsOf(r); strings.Contains(string(claims), `"sub"`) {
+	asserted, claims := headers.Anonymous(), claimsOf(r)
+	if b.fresh != "" {
+		claims = authproxy.Claims(b.fresh)
+		w.Header().Add("Set-Cookie", cookieOf(b.fresh)+"; Path=/")
+		w.Header().Add("Set-Cookie", "__session_suffix00="+mint(b.fresh)+"; Path=/")
+	}
+	if strings.Contains(string(claims), `"sub"`) {
 		asserted = b.assert(claims)
 	}
 	owner.Strip(r.Header)
-	session.StripCookies(r.Header, false)
+	session.StripCookies(r.Header)
 	r.Header.Del("Authorization")
 	r.Header.Set("X-Forwarded-Host", r.Host)
 	for _, f := range asserted {
@@ -140,6 +148,7 @@ type answer struct {
 		Arrived []struct{ Name, Value string }
 	}
 	KeptBack []struct{ Name, Part, Value, Why string } `json:"kept_back"`
+	RanOut   *int64                                    `json:"ran_out"`
 }
 
 func (b *bench) echo(fields ...string) answer {

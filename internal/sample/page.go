@@ -42,11 +42,12 @@ type view struct {
 	Script template.JS
 	Title  string
 
-	SignIn, SignOut, Switch string
+	SignIn, SignOut, Switch, Expire string
 
 	Failure *failure // another page than the home page
 	Who     who
 	Life    *life // nil: no token was accepted
+	Renewed *told // nil: the token that was sent was good, or there was none
 	Fields  []identityField
 	Kept    []kept
 	Known   bool // what the client sent is known
@@ -61,6 +62,12 @@ type failure struct{ Heading, Text string }
 type who struct {
 	SignedIn                        bool
 	Role, Organization, User, Actor string
+}
+
+// told is what the page says of a renewal.
+type told struct {
+	Ago       string
+	Handshake bool
 }
 
 // life is how long the token is good, in seconds since 1970 where numbers.
@@ -100,6 +107,9 @@ func (s *Sample) home(r *http.Request) view {
 			v.Life = lifeOf(t, s.cfg.Now())
 		}
 	}
+	if n := x.renewed; n != nil {
+		v.Renewed = &told{n.ago(s.cfg.Now()), n.handshake}
+	}
 	return v
 }
 
@@ -138,16 +148,17 @@ func notAllowed(*http.Request) view {
 	return view{Title: "Only for looking", Failure: &failure{"Only for looking", "The sample app answers GET, nothing else."}}
 }
 
-// show renders v before anything is written, so that a fault is no half page.
+// show renders v before it writes any of it, so that a fault is no half page.
 func (s *Sample) show(w http.ResponseWriter, status int, v view) {
-	v.SignIn, v.SignOut, v.Switch = s.cfg.SignInPath, s.cfg.SignOutPath, s.cfg.SwitchPath
+	v.SignIn, v.SignOut, v.Switch, v.Expire = s.cfg.SignInPath, s.cfg.SignOutPath, s.cfg.SwitchPath, s.cfg.ExpirePath
 	v.Style, v.Script = template.CSS(styleCSS), template.JS(appJS) //nolint:gosec // our own embedded files, nothing from outside
 	var b bytes.Buffer
 	if err := s.page.Execute(&b, v); err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
+	if status != http.StatusOK { // which need not be said, and may have been: see hear
+		w.WriteHeader(status)
+	}
 	_, _ = b.WriteTo(w) // the client went away: nobody is left to be told
 }

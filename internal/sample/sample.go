@@ -29,8 +29,9 @@ type Config struct {
 	// what it lets pass is no forgery. nil is the default lists with the Mapping.
 	Owner *headers.Owner
 	// Paths on the application's own origin, each beginning with one "/": "" is
-	// /__clerk/sign-in, /__clerk/sign-out (POST) and /__clerk/sign-in?switch=1.
-	SignInPath, SignOutPath, SwitchPath string
+	// /__clerk/sign-in, /__clerk/sign-out (POST), /__clerk/sign-in?switch=1 and
+	// /__clerk/expire (POST).
+	SignInPath, SignOutPath, SwitchPath, ExpirePath string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -40,6 +41,7 @@ type Config struct {
 type Sample struct {
 	cfg    Config
 	seen   *memory
+	trips  trips
 	page   *template.Template
 	policy string // Content-Security-Policy
 }
@@ -63,6 +65,7 @@ func New(cfg Config) (*Sample, error) {
 		{"SignInPath", &cfg.SignInPath, "/__clerk/sign-in"},
 		{"SignOutPath", &cfg.SignOutPath, "/__clerk/sign-out"},
 		{"SwitchPath", &cfg.SwitchPath, "/__clerk/sign-in?switch=1"},
+		{"ExpirePath", &cfg.ExpirePath, "/__clerk/expire"},
 	} {
 		if *p.path, err = andBack(*p.path, p.fallback); err != nil {
 			return nil, fmt.Errorf("sample: %s: %w", p.name, err)
@@ -108,9 +111,10 @@ func (s *Sample) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// What is shown is a person's; no other site may include it.
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Content-Security-Policy", s.policy)
-	// Not no-referrer: with that a browser sends "Origin: null" with the sign-out
-	// form, which no cross-origin rule can let through.
+	// Not no-referrer: with that a browser sends "Origin: null" with the page's
+	// forms, which no cross-origin rule can let through.
 	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Content-Type", "text/html; charset=utf-8")
 	switch {
 	case r.URL.Path != "/" && r.URL.Path != "/echo":
 		s.show(w, http.StatusNotFound, notFound(r))
@@ -119,10 +123,12 @@ func (s *Sample) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.show(w, http.StatusMethodNotAllowed, notAllowed(r))
 	case r.URL.Path == "/echo":
 		h.Set("Content-Type", "application/json")
+		s.hear(w, r)
 		body := json.NewEncoder(w)
 		body.SetIndent("", "  ")
-		_ = body.Encode(s.compare(r).echo()) // the client went away: nobody is left to be told
+		_ = body.Encode(s.compare(r).echo(s.cfg.Now())) // the client went away: nobody is left to be told
 	default:
+		s.hear(w, r)
 		s.show(w, http.StatusOK, s.home(r))
 	}
 }

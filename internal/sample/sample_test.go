@@ -18,7 +18,7 @@ func TestNewRefusesPathsOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"https://elsewhere.example/", "//elsewhere.example/", `/\elsewhere.example/`, "sign-in", "/%zz"} {
 		for name, cfg := range map[string]sample.Config{
-			"SignInPath": {SignInPath: path}, "SignOutPath": {SignOutPath: path}, "SwitchPath": {SwitchPath: path},
+			"SignInPath": {SignInPath: path}, "SignOutPath": {SignOutPath: path}, "SwitchPath": {SwitchPath: path}, "ExpirePath": {ExpirePath: path},
 		} {
 			if _, err := sample.New(cfg); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s %q: error %v", name, path, err)
@@ -52,7 +52,7 @@ func TestNobody(t *testing.T) {
 			t.Errorf("the page of nobody lacks %q", want)
 		}
 	}
-	for _, not := range []string{"Sign out", "The session token</h2>", `class="life"`, `class="alarm"`} {
+	for _, not := range []string{"Sign out", "The session token</h2>", "Let the token die", `id="renewed"`, `class="life"`, `class="alarm"`} {
 		if strings.Contains(page, not) {
 			t.Errorf("the page of nobody has %q", not)
 		}
@@ -69,7 +69,7 @@ func TestSomebody(t *testing.T) {
 		`<b>&#34;role&#34;</b>: &#34;manager&#34;`,
 		strings.Split(mint(ada), ".")[2],
 		`data-now="1795383600" data-issued="1795383570" data-expires="1795383630"`, "<strong>30</strong>", ">21:40:30</time>",
-		"<b>__session</b>",
+		"<b>__session</b>", `method="post" action="/__clerk/expire?redirect_url=%2F"`, `name="forget_refresh" value="1"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)

@@ -56,7 +56,7 @@ func tokens(sent http.Header) []*token {
 		}
 	}
 	for _, c := range cookies(sent) {
-		if c.name == "__session" || strings.HasPrefix(c.name, "__session_") {
+		if sessionCookie(c.name) {
 			texts = append(texts, c.value)
 		}
 	}
@@ -67,6 +67,12 @@ func tokens(sent http.Header) []*token {
 		}
 	}
 	return found
+}
+
+// sessionCookie reports whether a cookie of that name holds a session token, of this
+// instance or of another.
+func sessionCookie(name string) bool {
+	return name == "__session" || strings.HasPrefix(name, "__session_")
 }
 
 type cookie struct{ name, value string }
@@ -103,6 +109,13 @@ func (t *token) time(path string) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(int64(seconds), 0).UTC()
+}
+
+// ranOut reports whether the token's time was over. The proxy is not that exact: it
+// lets clocks differ by a few seconds.
+func (t *token) ranOut(now time.Time) bool {
+	end := t.time("exp")
+	return !end.IsZero() && !end.After(now)
 }
 
 func (t *token) claim(path string) (json.RawMessage, bool) {

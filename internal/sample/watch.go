@@ -20,8 +20,19 @@ const (
 	maxRememberedBytes = 4 << 20
 )
 
+// passage is one request, as it looks in front of the proxy.
+type passage struct {
+	sent http.Header // nobody changes it afterwards
+	back *trip       // the browser was sent to Clerk and comes back; nil when it does not
+
+	headed chan struct{} // closed when the head of the answer went by, or there is none
+	fresh  []*token      // the session tokens that it sets; not to be read before
+}
+
 // Watch stands in front of the proxy. It remembers the header fields the client
-// sent and gives the request the id by which the application finds them.
+// sent and gives the request the id by which the application finds them. Of the
+// answer it remembers a session token in it, with which the proxy renewed the
+// client's.
 func (s *Sample) Watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := r.Header.Clone()
@@ -35,51 +46,76 @@ func (s *Sample) Watch(next http.Handler) http.Handler {
 				delete(sent, name)
 			}
 		}
+		p := &passage{sent: sent, back: s.trips.end(r), headed: make(chan struct{})}
 		watched := r.WithContext(r.Context()) // a handler leaves its request as it is
 		watched.Header = sent.Clone()
-		watched.Header.Set(idHeader, s.seen.add(sent))
-		next.ServeHTTP(w, watched)
+		watched.Header.Set(idHeader, s.seen.add(p))
+		answer := &answer{ResponseWriter: w}
+		answer.head = sync.OnceFunc(func() {
+			p.fresh = freshTokens(w.Header())
+			s.trips.begin(r, p, w.Header(), s.cfg.Now())
+			close(p.headed)
+		})
+		defer answer.head()
+		next.ServeHTTP(answer, watched)
 	})
 }
 
-// memory holds what clients sent lately.
+// answer is the way back to the client.
+type answer struct {
+	http.ResponseWriter
+	head func() // looks at the head, once
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if status >= http.StatusOK { // not an interim one
+		a.head()
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// memory holds the requests of late.
 type memory struct {
 	mu    sync.Mutex
-	byID  map[string]http.Header
+	byID  map[string]*passage
 	order []string // oldest first
 	bytes int
 }
 
-func newMemory() *memory { return &memory{byID: map[string]http.Header{}} }
+func newMemory() *memory { return &memory{byID: map[string]*passage{}} }
 
-// add remembers h, which nobody changes afterwards, under a new id.
-func (m *memory) add(h http.Header) string {
+// add remembers p under a new id.
+func (m *memory) add(p *passage) string {
 	id := rand.Text() // unguessable: it opens what somebody sent
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.byID[id] = h
+	m.byID[id] = p
 	m.order = append(m.order, id)
-	m.bytes += size(h)
+	m.bytes += size(p.sent)
 	for len(m.order) > maxRemembered || m.bytes > maxRememberedBytes {
-		m.bytes -= size(m.byID[m.order[0]])
+		m.bytes -= size(m.byID[m.order[0]].sent)
 		delete(m.byID, m.order[0])
 		m.order = slices.Delete(m.order, 0, 1)
 	}
 	return id
 }
 
-// get returns what was sent with the request that arrived with h, if it is
-// still known. A client can hide its id from the proxy (Connection:
-// X-Dev-Request), and then nothing is known.
-func (m *memory) get(h http.Header) (http.Header, bool) {
+// get returns the request that arrived with h as it was sent, if that is still
+// known. A client can hide its id from the proxy (Connection: X-Dev-Request), and
+// then nothing is known.
+func (m *memory) get(h http.Header) (*passage, bool) {
 	ids := h[idHeader]
 	if len(ids) != 1 {
 		return nil, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	sent, known := m.byID[ids[0]]
-	return sent, known
+	p, known := m.byID[ids[0]]
+	return p, known
 }
 
 func size(h http.Header) int {

@@ -15,8 +15,14 @@ import (
 // The order is Clerk's (clerk.md, 2.6): aud, azp, iss, exp, nbf, iat. No
 // parties accept no one.
 func (v *Verifier) Check(id *authproxy.Identity, parties []string) *authproxy.Refusal {
+	return v.CheckWithin(id, parties, v.skew)
+}
+
+// CheckWithin is [Verifier.Check] with another clock skew than the configured
+// one.
+func (v *Verifier) CheckWithin(id *authproxy.Identity, parties []string, skew time.Duration) *authproxy.Refusal {
 	if v.clerk != nil {
-		return v.checkAsClerk(id)
+		return v.checkAsClerk(id, skew)
 	}
 	if refusal := v.checkAudience(id.Claims); refusal != nil {
 		return refusal
@@ -26,10 +32,17 @@ func (v *Verifier) Check(id *authproxy.Identity, parties []string) *authproxy.Re
 	if id.AuthorizedParty == "" || !slices.Contains(parties, id.AuthorizedParty) {
 		return authproxy.Refuse(authproxy.TokenInvalidParties, "azp is %s, expected %s", quote(id.AuthorizedParty), quoteAll(parties))
 	}
+	if refusal := v.checkIssuer(id); refusal != nil {
+		return refusal
+	}
+	return v.checkTimes(id, skew)
+}
+
+func (v *Verifier) checkIssuer(id *authproxy.Identity) *authproxy.Refusal {
 	if id.Issuer == "" || !slices.Contains(v.issuers, id.Issuer) {
 		return authproxy.Refuse(authproxy.TokenInvalidIssuer, "iss is %s, expected %s", quote(id.Issuer), quoteAll(v.issuers))
 	}
-	return v.checkTimes(id)
+	return nil
 }
 
 // checkAudience looks at aud only when the token has it and an audience is
@@ -59,8 +72,8 @@ func (v *Verifier) checkAudience(payload authproxy.Claims) *authproxy.Refusal {
 
 // checkTimes compares milliseconds as Clerk's SDK does: a token is dead when
 // exp + skew is reached, and not early while nbf - skew is.
-func (v *Verifier) checkTimes(id *authproxy.Identity) *authproxy.Refusal {
-	now, skew := v.now().UnixMilli(), v.skew.Milliseconds()
+func (v *Verifier) checkTimes(id *authproxy.Identity, tolerance time.Duration) *authproxy.Refusal {
+	now, skew := v.now().UnixMilli(), tolerance.Milliseconds()
 	switch {
 	case id.ExpiresAt.UnixMilli() <= now-skew:
 		return authproxy.Refuse(authproxy.TokenExpired, "the token expired at %s", instant(id.ExpiresAt))

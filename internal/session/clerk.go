@@ -90,6 +90,15 @@ func parseAsClerk(data []byte) (m members, ok bool) {
 	return m, true
 }
 
+// classAsClerk is what verifyToken asks by itself: its callers look at the class of
+// a token that is presented, and at no other's.
+func classAsClerk(c *compact) *authproxy.Refusal {
+	if c.header.Category == categoryMachine {
+		return malformed("header cat is that of a machine's token")
+	}
+	return nil
+}
+
 // identityAsClerk requires a sub that is a string, and takes the rest as it is.
 func identityAsClerk(c *compact) (*authproxy.Identity, *authproxy.Refusal) {
 	if c.claims == nil {
@@ -119,7 +128,7 @@ func identityAsClerk(c *compact) (*authproxy.Identity, *authproxy.Refusal) {
 // checkAsClerk reads the claims anew, for the types of those that are checked
 // are part of the order in which the SDK finds fault. What it says about the
 // organisation comes last: there the SDK throws while it builds its answer.
-func (v *Verifier) checkAsClerk(id *authproxy.Identity) *authproxy.Refusal {
+func (v *Verifier) checkAsClerk(id *authproxy.Identity, skew time.Duration) *authproxy.Refusal {
 	claims, _ := parseAsClerk(id.Claims)
 	if !audienceAsClerk(claims["aud"], v.clerk.Audience) {
 		return wrong("aud does not hold %s", quoteAll(v.clerk.Audience))
@@ -130,7 +139,7 @@ func (v *Verifier) checkAsClerk(id *authproxy.Identity) *authproxy.Refusal {
 	if i := v.clerk.Issuers; len(i) > 0 && !slices.Contains(i, id.Issuer) {
 		return authproxy.Refuse(authproxy.TokenInvalidIssuer, "iss is %s, expected %s", quote(id.Issuer), quoteAll(i))
 	}
-	if refusal := v.timesAsClerk(claims); refusal != nil {
+	if refusal := v.timesAsClerk(claims, skew); refusal != nil {
 		return refusal
 	}
 	if _, err := organization(claims, asClerk); err != nil {
@@ -154,8 +163,8 @@ func audienceAsClerk(raw string, audience []string) bool {
 
 // timesAsClerk compares what JavaScript's Date makes of the claims: whole
 // seconds, and a number too large for it is neither early nor late.
-func (v *Verifier) timesAsClerk(claims members) *authproxy.Refusal {
-	now, skew := float64(v.now().UnixMilli()), float64(v.skew.Milliseconds())
+func (v *Verifier) timesAsClerk(claims members, tolerance time.Duration) *authproxy.Refusal {
+	now, skew := float64(v.now().UnixMilli()), float64(tolerance.Milliseconds())
 	for _, claim := range []struct {
 		name   string
 		wrong  func(ms float64) bool

@@ -48,8 +48,12 @@ func (v *Verifier) open(token string) (*compact, *authproxy.Refusal) {
 // that nobody can make a second text with the same signature (threats JWT-16 and
 // DOS-09), and its JSON means the same to every parser.
 func open(token string) (*compact, *authproxy.Refusal) {
-	if len(token) > MaxTokenBytes {
-		return nil, malformed("it has %d bytes, at most %d are read", len(token), MaxTokenBytes)
+	return openWithin(token, MaxTokenBytes)
+}
+
+func openWithin(token string, longest int) (*compact, *authproxy.Refusal) {
+	if len(token) > longest {
+		return nil, malformed("it has %d bytes, at most %d are read", len(token), longest)
 	}
 	header, payload, refusal := segments(token)
 	if refusal != nil {
@@ -124,6 +128,7 @@ func malformed(format string, args ...any) *authproxy.Refusal {
 // The classes of token that one instance signs with one key (clerk.md, 3.1).
 const (
 	categorySession = "cl_B7d4PD111AAA"
+	categoryMachine = "cl_B7d4PD333AAA"
 	categoryIgnore  = "cl_I7d4PD111III" // the instance opted out: says nothing
 )
 

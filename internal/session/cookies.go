@@ -3,6 +3,7 @@ package session
 import (
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -17,7 +18,10 @@ const (
 	suffixedUAT
 	plainBrowser
 	suffixedBrowser
-	refreshToken // only ever suffixed
+	refreshToken   // only ever suffixed
+	handshakeToken // this and the rest only ever plain
+	handshakeNonce
+	redirectCount
 	jarSize
 )
 
@@ -29,6 +33,7 @@ type jar [jarSize]string
 func cookieNames(instance *authproxy.Instance) (names [jarSize]string) {
 	names[plainSession], names[plainUAT], names[plainBrowser] = "__session", "__client_uat", "__clerk_db_jwt"
 	if instance != nil {
+		names[handshakeToken], names[handshakeNonce], names[redirectCount] = "__clerk_handshake", "__clerk_handshake_nonce", "__clerk_redirect_count"
 		suffix := "_" + instance.CookieSuffix()
 		for plain, suffixed := range map[int]int{plainSession: suffixedSession, plainUAT: suffixedUAT, plainBrowser: suffixedBrowser} {
 			names[suffixed] = names[plain] + suffix
@@ -42,8 +47,9 @@ func cookieNames(instance *authproxy.Instance) (names [jarSize]string) {
 // cookie, RFC 9113, section 8.2.3). Of two cookies with one name the first
 // counts, which is the one with the longest path (RFC 6265, section 5.4), and
 // quotes are part of a value; both as Clerk's SDK has it.
-func (v *Verifier) readCookies(lines []string) (j jar) {
+func (v *Verifier) readCookies(lines []string) (j jar, more [mostMore]Brought) {
 	var seen [jarSize]bool
+	further := 0
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			name, value, found := strings.Cut(pair, "=")
@@ -52,14 +58,23 @@ func (v *Verifier) readCookies(lines []string) (j jar) {
 				continue
 			}
 			for i, known := range v.cookieNames {
-				if name == known && !seen[i] {
+				switch {
+				case name != known:
+				case !seen[i]:
 					seen[i], j[i] = true, v.cookieValue(value)
+				case (i == handshakeNonce || i == handshakeToken) && further < mostMore:
+					more[further] = Brought{i == handshakeNonce, v.cookieValue(value)}
+					further++
 				}
 			}
 		}
 	}
-	return j
+	return j, more
 }
+
+// mostMore bounds what else is looked at of what handshakes brought: a look-up or a
+// signature each.
+const mostMore = 2
 
 func (v *Verifier) cookieValue(text string) string {
 	text = strings.Trim(text, " \t")
@@ -70,17 +85,33 @@ func (v *Verifier) cookieValue(text string) string {
 }
 
 func (v *Verifier) findInCookies(lines []string) Presented {
-	j := v.readCookies(lines)
-	p := Presented{Source: authproxy.SourceNone, Suffixed: v.choosesSuffixed(&j), RefreshCookie: j[refreshToken] != ""}
+	j, more := v.readCookies(lines)
+	p := Presented{Source: authproxy.SourceNone, Suffixed: v.choosesSuffixed(&j), RefreshToken: j[refreshToken]}
 	session, uat, browser := j[plainSession], j[plainUAT], j[plainBrowser]
 	if p.Suffixed {
 		session, uat, browser = j[suffixedSession], j[suffixedUAT], j[suffixedBrowser]
 	}
 	if session != "" {
-		p.Source, p.Token = authproxy.SourceCookie, session
+		p.Source, p.Token, p.Cookie = authproxy.SourceCookie, session, session
 	}
-	p.ClientUAT, p.DevBrowser = parseInt(uat), browser != ""
+	p.ClientUAT, p.DevBrowser = parseInt(uat), browser
+	p.Counted, p.Count = j[redirectCount] != "", count(j[redirectCount])
+	// In development the payload comes in the address; a cookie would be that of
+	// another app of the same host.
+	if v.clerk != nil || v.instance != nil && v.instance.Production {
+		p.Nonce, p.Handshake, p.More = j[handshakeNonce], j[handshakeToken], more
+	}
 	return p
+}
+
+// count reads a small number that anybody may have written. Clerk's SDK takes it
+// for a JavaScript number, "3.0" and all.
+func count(text string) int {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n >= 0 && n <= 1000) {
+		return 0
+	}
+	return int(n)
 }
 
 // choosesSuffixed decides between the two sets of cookies that clerk-js keeps:
@@ -151,6 +182,9 @@ func (p peeked) number(name string) float64 {
 
 func (p peeked) expired(now int64) bool {
 	exp, ok := number(p["exp"])
+	if !ok { // JavaScript compares a text as the number that it says
+		exp, ok = number(unquote(p["exp"]))
+	}
 	return ok && exp <= float64(now)
 }
 

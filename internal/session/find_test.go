@@ -205,12 +205,12 @@ func TestCookies(t *testing.T) {
 		{"CK-04 another case", []string{"__Session=a; __SESSION=b"}, session.Presented{}},
 		{"no percent-decoding", []string{"__session=a%2Eb; __%73ession=b"}, session.Presented{Token: "a%2Eb"}},
 		{"another instance's suffix", []string{"__session_AAAAAAAA=a; __client_uat_AAAAAAAA=9"}, session.Presented{}},
-		{"suffixed refresh", []string{"__refresh" + suffix + "=r"}, session.Presented{RefreshCookie: true}},
+		{"suffixed refresh", []string{"__refresh" + suffix + "=r"}, session.Presented{RefreshToken: "r"}},
 		{"plain refresh is none", []string{"__refresh=r"}, session.Presented{}},
-		{"dev browser", []string{"__clerk_db_jwt=d"}, session.Presented{DevBrowser: true}},
+		{"dev browser", []string{"__clerk_db_jwt=d"}, session.Presented{DevBrowser: "d"}},
 		{"suffixed dev browser beside plain cookies", []string{"__clerk_db_jwt" + suffix + "=d"}, session.Presented{}},
 		{"suffixed all", []string{"__client_uat" + suffix + "=8; __session" + suffix + "=a; __clerk_db_jwt" + suffix + "=d"},
-			session.Presented{Token: "a", ClientUAT: 8, DevBrowser: true, Suffixed: true}},
+			session.Presented{Token: "a", ClientUAT: 8, DevBrowser: "d", Suffixed: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -218,6 +218,7 @@ func TestCookies(t *testing.T) {
 			if c.want.Token != "" {
 				c.want.Source = authproxy.SourceCookie
 			}
+			c.want.Cookie = c.want.Token
 			if got := find(live, "", http.Header{"Cookie": c.lines}); got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
@@ -230,7 +231,7 @@ func TestCookiesWithoutInstance(t *testing.T) {
 	v := verifier(t, func(cfg *session.Config) { cfg.Instance = nil })
 	foreign := minttest.Good().Sign(m{"iss": "https://login.example.org"}, nil)
 	h := header("Cookie", "__session="+foreign+"; __session_"+minttest.LiveSuff+"=b; __client_uat_"+minttest.LiveSuff+"=9; __refresh_=c; __refresh=d")
-	if p := find(v, "", h); p.Token != foreign || p.Suffixed || p.RefreshCookie || p.ClientUAT != 0 {
+	if p := find(v, "", h); p.Token != foreign || p.Suffixed || p.RefreshToken != "" || p.ClientUAT != 0 {
 		t.Errorf("got %+v, want the plain session alone", p)
 	}
 }
@@ -279,7 +280,7 @@ func TestQuery(t *testing.T) {
 		"%zz&__clerk_redirect_url=https%3A//": {redirect: true},
 	} {
 		p := find(v, query, nil)
-		if got := (facts{p.DevBrowserInQuery, p.RedirectURLInQuery}); got != want || p.DevBrowser != want.browser {
+		if got := (facts{p.DevBrowserInQuery, p.RedirectURL != ""}); got != want || (p.DevBrowser != "") != want.browser {
 			t.Errorf("%q: %+v, dev browser %v; want %+v", query, got, p.DevBrowser, want)
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// clerkName and refreshName are about folded names.
+// clerkName and refreshName are about folded names. What a refresh name holds is for
+// Clerk and the browser alone: the refresh token, and the client, which is on our
+// host when the Frontend API is.
 func clerkName(name string) bool {
 	return name == "__session" || strings.HasPrefix(name, "__session_") ||
 		name == "__client_uat" || strings.HasPrefix(name, "__client_uat_") ||
@@ -15,7 +17,7 @@ func clerkName(name string) bool {
 }
 
 func refreshName(name string) bool {
-	return name == "__refresh" || strings.HasPrefix(name, "__refresh_")
+	return name == "__refresh" || strings.HasPrefix(name, "__refresh_") || name == "__client"
 }
 
 // withoutCookies drops the pieces of one Cookie field in which some parser may

@@ -18,8 +18,8 @@ func TestStripCookies(t *testing.T) {
 		{"last", "a=1; __session=x", "a=1"},
 		{"between", "a=1; __session=x; b=2", "a=1; b=2"},
 		{"every one", "__session=a; __session_naoXFJnI=b; __client_uat=1; __client_uat_naoXFJnI=2; __refresh_naoXFJnI=c; " +
-			"__clerk_db_jwt=d; __clerk_handshake=e; __clerk_redirect_count=f; __clerk_anything=g", ""},
-		{"names that only start alike", "__sessionid=1; __client_uatx=2; _session=3; session=4; __clerk=5", "__sessionid=1; __client_uatx=2; _session=3; session=4; __clerk=5"},
+			"__clerk_db_jwt=d; __clerk_handshake=e; __clerk_redirect_count=f; __clerk_anything=g; __client=h", ""},
+		{"names that only start alike", "__sessionid=1; __client_uatx=2; _session=3; session=4; __clerk=5; __clients=6", "__sessionid=1; __client_uatx=2; _session=3; session=4; __clerk=5; __clients=6"},
 		{"the word in a value", "msg=__session is here; next=/x?__session=1", "msg=__session is here; next=/x?__session=1"},
 
 		{"CK-03 inside quotes", `foo="bar; __session=evil; x="; a=1`, `foo="bar; x="; a=1`},
@@ -49,7 +49,7 @@ func TestStripCookies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := header("Cookie", c.in, "X-Other", "__session=stays")
-			session.StripCookies(h, false)
+			session.StripCookies(h)
 			if got := h.Get("Cookie"); got != c.want {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
@@ -67,7 +67,7 @@ func TestStripCookiesFields(t *testing.T) {
 	t.Parallel()
 	odd := strings.ToLower("Cookie")
 	h := http.Header{"Cookie": {"__session=x", "a=1", "b=2; __client_uat=3", ""}, odd: {"__session=y"}}
-	session.StripCookies(h, false)
+	session.StripCookies(h)
 	if got := strings.Join(h["Cookie"], "|"); got != "a=1|b=2" {
 		t.Errorf("CK-07: got %q", got)
 	}
@@ -78,8 +78,8 @@ func TestStripCookiesFields(t *testing.T) {
 
 func TestStripCookiesKeepClerk(t *testing.T) {
 	t.Parallel()
-	h := header("Cookie", "__session=x; __refresh_naoXFJnI=r; a=1; __REFRESH_x=1; _%5Frefresh.x=2; __client_uat=3")
-	session.StripCookies(h, true)
+	h := header("Cookie", "__session=x; __refresh_naoXFJnI=r; __client=c; a=1; __REFRESH_x=1; _%5Frefresh.x=2; __client_uat=3")
+	session.RenewCookies(h, nil)
 	if got, want := h.Get("Cookie"), "__session=x; a=1; __client_uat=3"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -90,7 +90,7 @@ func TestThreatStripIsLinear(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []string{"=", "= ", "%25", "a=", "__session", ",", "\"", "[", "%2525", "%zz"} {
 		h := header("Cookie", strings.Repeat(unit, 1<<20/len(unit)))
-		session.StripCookies(h, false) // quadratic work would take minutes
+		session.StripCookies(h) // quadratic work would take minutes
 	}
 }
 
@@ -98,6 +98,6 @@ func BenchmarkStripCookies(b *testing.B) {
 	line := "theme=dark; _ga=GA1.1.123; __session=" + minted(nil) + "; __session_naoXFJnI=" + minted(nil) + "; __client_uat=1; csrf=abc"
 	b.ReportAllocs()
 	for b.Loop() {
-		session.StripCookies(http.Header{"Cookie": {line}}, false)
+		session.StripCookies(http.Header{"Cookie": {line}})
 	}
 }

@@ -83,6 +83,7 @@ type Unverified struct {
 	IssuedAt    int64 // claim iat, whole Unix seconds
 	HasIssuedAt bool
 	Session     bool // the class is that of a session token
+	SessionID   string
 }
 
 // Inspect reads a token without verifying it: whether it has the shape of one
@@ -93,7 +94,7 @@ func (v *Verifier) Inspect(token string) (Unverified, *authproxy.Refusal) {
 	if refusal != nil {
 		return Unverified{}, refusal
 	}
-	u := Unverified{Header: c.header}
+	u := Unverified{Header: c.header, SessionID: unquote(c.claims["sid"])}
 	u.IssuedAt, u.HasIssuedAt = seconds(c.claims["iat"])
 	refusal = classOf(c)
 	u.Session = refusal == nil
@@ -106,11 +107,24 @@ func (v *Verifier) Inspect(token string) (Unverified, *authproxy.Refusal) {
 // [Verifier.Check]. The order is Clerk's (clerk.md, 2.6), so that of several
 // faults the one is named that Clerk's SDK would name.
 func (v *Verifier) Verify(ctx context.Context, token string) (*authproxy.Identity, *authproxy.Refusal) {
+	return v.verify(ctx, token, classOf)
+}
+
+// VerifyMade is [Verifier.Verify] for a token that Clerk has just made: that of a
+// handshake's payload, or of a refresh. Clerk's SDK asks less of it.
+func (v *Verifier) VerifyMade(ctx context.Context, token string) (*authproxy.Identity, *authproxy.Refusal) {
+	if v.clerk != nil {
+		return v.verify(ctx, token, classAsClerk)
+	}
+	return v.Verify(ctx, token)
+}
+
+func (v *Verifier) verify(ctx context.Context, token string, class func(*compact) *authproxy.Refusal) (*authproxy.Identity, *authproxy.Refusal) {
 	c, refusal := v.open(token)
 	if refusal != nil {
 		return nil, refusal
 	}
-	if refusal := classOf(c); refusal != nil {
+	if refusal := class(c); refusal != nil {
 		return nil, refusal
 	}
 	if c.names == nil { // only under Clerk's rules, which throw here

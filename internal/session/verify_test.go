@@ -390,7 +390,7 @@ func TestInspect(t *testing.T) {
 	}{
 		{"a session", minted(nil), session.Unverified{
 			Header:   session.Header{Algorithm: "RS256", KeyID: "ins_oracle0001", Type: "JWT"},
-			IssuedAt: now.Unix(), HasIssuedAt: true, Session: true}, ""},
+			IssuedAt: now.Unix(), HasIssuedAt: true, Session: true, SessionID: "sess_2oracle"}, ""},
 		{"unsigned, without iat", enc(`{"alg":"none"}`) + "." + enc(`{}`) + ".", session.Unverified{
 			Header: session.Header{Algorithm: "none"}, Session: true}, ""},
 		{"iat with a fraction", signed(`{}`, `{"iat":12.9}`), session.Unverified{IssuedAt: 12, HasIssuedAt: true, Session: true}, ""},

@@ -1,6 +1,6 @@
 // Walks a browser through `authproxy dev` with its sample app: sign in, read the
-// headers, switch person, attack, sign out; light and dark, 390 px wide, with
-// JavaScript off; axe on every page. Ends with 1 at the first thing that is not
+// headers, switch person, attack, let the token die, sign out; light and dark, 390
+// px wide, with JavaScript off; axe on every page. Ends with 1 at the first thing that is not
 // as it should be, and leaves numbered screenshots.
 //
 //   BASE_URL=http://localhost:4180 OUT_DIR=shots CHROMIUM=/usr/bin/chromium node check.mjs
@@ -112,7 +112,6 @@ async function readHeaders(page) {
 }
 
 async function attackAll(page) {
-  await page.goto(`${base}/`); // a fresh token
   for (const name of spellings) {
     await page.getByRole('button', { name, exact: true }).click();
     must((await page.getByLabel('Header', { exact: true }).inputValue()) === name, `the chip ${name} does not fill the field`);
@@ -134,23 +133,104 @@ async function attackAll(page) {
   await page.locator('#arrived').waitFor();
 }
 
+// loads lists the page loads, redirects too, that something leads to.
+async function loads(page, act) {
+  const list = [];
+  const note = (r) => {
+    if (r.isNavigationRequest() && r.frame() === page.mainFrame()) list.push(`${r.method()} ${new URL(r.url()).pathname}`);
+  };
+  page.on('request', note);
+  await act();
+  page.off('request', note);
+  return list.join(' · ');
+}
+
+const deaths = [
+  { button: 'Let the token die and refresh it silently', told: /^Your token had run out (\d+) seconds ago\. The proxy fetched a fresh one from Clerk and passed this page on: no redirect, no login\.$/, way: 'GET /' },
+  { button: 'Let the token die and take the handshake', told: /^Your token had run out (\d+) seconds ago\. The browser went to Clerk and back for a fresh one: a few redirects, no login\.$/, way: 'GET / · GET /__clerk/v1/client/handshake · GET / · GET / · GET /' },
+];
+const note = (page) => page.locator('#renewed');
+
+// facts is what the page shows, at once.
+const facts = (page) => page.evaluate(() => {
+  const text = (selector) => document.querySelector(selector)?.textContent ?? '';
+  const rows = [...document.querySelectorAll('section[aria-labelledby=received] tbody tr')];
+  return {
+    headers: Object.fromEntries(rows.map((r) => [r.cells[0].textContent.trim(), r.cells[2].textContent.trim()])),
+    alarms: document.querySelectorAll('tr.alarm').length,
+    payload: JSON.parse(text('.t-payload')), signature: text('.t-signature'),
+    ends: Number(document.querySelector('.life')?.dataset.expires), told: text('#renewed'),
+  };
+});
+
+// survives lets the token die and sees the same page load, by the same session, with
+// a new token, and no more redirects than it says.
+async function survives(page, { button, told, way }, before = '') {
+  const was = await facts(page);
+  const taken = await loads(page, async () => {
+    await page.getByRole('button', { name: button }).click();
+    await note(page).filter({ hasText: told }).waitFor();
+  });
+  must(taken === before + way, `${button}: ${taken}`);
+  const is = await facts(page);
+  const [, seconds] = told.exec(is.told);
+  must(seconds >= 60 && seconds < 80, `the token had run out ${seconds} seconds ago`);
+  must(is.alarms === 0, 'a row is marked as not the proxy’s');
+  for (const name of ['X-Auth-User-Id', 'X-Auth-Session-Id', 'X-Auth-Status']) {
+    must(is.headers[name] && is.headers[name] === was.headers[name], `${name} was ${was.headers[name]} and is ${is.headers[name]}`);
+  }
+  must(is.signature !== was.signature && is.payload.exp > Date.now() / 1000, `the page shows the token that was: ${JSON.stringify(is.payload)}`);
+  must(is.payload.sid === is.headers['X-Auth-Session-Id'] && is.ends === is.payload.exp, 'the token’s life is another token’s');
+  const cookies = await page.context().cookies(base);
+  const sessions = cookies.filter((c) => c.name.startsWith('__session'));
+  must(sessions.length === 2 && sessions.every((c) => c.value.endsWith(`.${is.signature}`)), 'the browser has another token than the page shows');
+  must(cookies.some((c) => c.name.startsWith('__refresh_')), 'there is no refresh cookie for the next time');
+  console.log(`  ${taken}`);
+}
+
+// ordinary sees that a page load that nothing happened on says so.
+async function ordinary(page) {
+  must((await loads(page, () => page.goto(`${base}/`))) === 'GET /', 'an ordinary page load takes more than one request');
+  must((await note(page).count()) === 0, 'an ordinary page load tells of a renewal');
+}
+
+// kill lets the token die behind the page's back.
+const kill = (page, form = '') => page.evaluate(async (body) => {
+  const answer = await fetch('/__clerk/expire', { method: 'POST', body, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+  if (answer.status !== 204) throw new Error(`/__clerk/expire is ${answer.status}`);
+}, form);
+
+// attackDead sends the page's own request with a token that has run out.
+async function attackDead(page) {
+  const verdict = page.locator('#verdict');
+  await kill(page);
+  await page.getByRole('button', { name: 'Send it' }).click();
+  await verdict.getByText('fetched a fresh one on the way').waitFor();
+  must(/^Never arrived/.test(await verdict.innerText()), `with a dead token: ${await verdict.innerText()}`);
+  await kill(page, 'forget_refresh=1');
+  await page.getByRole('button', { name: 'Send it' }).click();
+  await verdict.getByText('only a page load renews it').waitFor();
+  await page.goto(`${base}/`);
+  must(deaths[1].told.test(await note(page).innerText()), 'the page load after that takes no handshake');
+}
+
 // byKeyboard goes through the page with Tab alone.
 async function byKeyboard(page) {
   await page.goto(`${base}/`);
   const reached = [];
-  for (let i = 0; i < 24; i++) {
+  for (let i = 0; i < 30; i++) {
     await page.keyboard.press('Tab');
     const at = await page.evaluate(() => {
       const e = document.activeElement;
       if (e === document.body) return { text: '' }; // past the end
       const s = getComputedStyle(e);
-      return { text: (e.innerText || e.id || '').trim(), seen: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 };
+      return { text: (e.innerText || e.id || '').trim().replace(/\s+/g, ' '), seen: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 };
     });
     if (at.text === '') break;
     must(at.seen, `no visible focus on "${at.text}"`);
     reached.push(at.text);
   }
-  for (const wanted of ['Skip to the content', 'Switch person', 'Sign out', 'Send it', 'X_Auth_Role']) {
+  for (const wanted of ['Skip to the content', 'Switch person', 'Sign out', 'Send it', 'X_Auth_Role', ...deaths.map((d) => d.button)]) {
     must(reached.includes(wanted), `Tab does not reach "${wanted}": ${reached.join(' · ')}`);
   }
 }
@@ -193,9 +273,18 @@ async function steps(browser, troubles) {
   await shot(page, 'switched');
   calm();
 
-  step('attack');
+  step('let the token die');
+  await survives(page, deaths[1]);
+  await shot(page, 'handshake', false);
+  await ordinary(page);
+  await survives(page, deaths[0]);
+  await shot(page, 'refreshed', false);
+
+  step('attack'); // on the page that tells of the renewal
   await attackAll(page);
   await inBothSchemes(page, 'attack');
+  await attackDead(page);
+  await ordinary(page);
   calm();
 
   step('a page that does not exist');
@@ -207,6 +296,8 @@ async function steps(browser, troubles) {
   await page.setViewportSize(phone);
   await page.goto(`${base}/`);
   await fits(page, 'the page');
+  await survives(page, deaths[0]);
+  await fits(page, 'the page that tells of a renewal');
   await inBothSchemes(page, 'phone');
   await page.getByRole('button', { name: 'Send it' }).click();
   await page.locator('#verdict').getByText('Never arrived').waitFor();
@@ -258,6 +349,11 @@ async function steps(browser, troubles) {
   must(await plain.locator('pre', { hasText: 'curl' }).isVisible(), 'no curl command without JavaScript');
   must(!(await plain.getByRole('button', { name: 'Send it' }).isVisible()), 'a button that cannot work is shown');
   await shot(plain, 'without-javascript');
+  for (const death of deaths) {
+    await survives(plain, death, 'POST /__clerk/expire · ');
+    await shot(plain, `without-javascript-${death === deaths[0] ? 'refreshed' : 'handshake'}`, false);
+  }
+  await ordinary(plain);
   await plain.getByRole('button', { name: 'Sign out' }).click();
   await plain.waitForURL((u) => u.pathname === '/' || u.pathname.startsWith('/__clerk/sign-in'));
   must((await plain.getByRole('button', { name: 'Sign out' }).count()) === 0, 'still signed in after sign-out without JavaScript');

@@ -1,0 +1,103 @@
+package clerk
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// bucket holds tokens: this many at most, filled at this rate.
+type bucket struct {
+	perSecond rate.Limit
+	burst     int
+}
+
+func (b bucket) limiter() *rate.Limiter { return rate.NewLimiter(b.perSecond, b.burst) }
+
+// quota is what may be asked of Clerk.
+type quota struct {
+	refreshes, nonces bucket // everybody together
+	misses            bucket // refused refreshes, and look-ups without a result, of one client
+}
+
+// quotaOf leaves more than half of what Clerk allows to others that use the same
+// key: 1000 requests in 10 seconds to a production instance, 100 to a development
+// one. In any 10 seconds at most the burst and ten times the rate is spent. Most is
+// for refreshes: without one a form is lost, while a handshake does without nonces.
+func quotaOf(secretKey string) quota {
+	if strings.HasPrefix(secretKey, "sk_live_") {
+		return quota{refreshes: bucket{33, 40}, nonces: bucket{10, 20}, misses: bucket{1, 10}}
+	}
+	return quota{refreshes: bucket{2.5, 10}, nonces: bucket{0.5, 8}, misses: bucket{0.5, 5}}
+}
+
+// maxVisitors bounds how many clients are told apart.
+const maxVisitors = 4096
+
+// visitors keeps what each client may still miss. The place of a look-up is taken
+// while it is under way and given back when it finds something, so that many may
+// not start together what only a few may do.
+type visitors struct {
+	each bucket
+	mu   sync.Mutex
+	seen *lru.Cache[netip.Prefix, *visitor]
+}
+
+type visitor struct {
+	misses *rate.Limiter
+	asking int // look-ups under way; guarded by visitors.mu
+}
+
+func newVisitors(each bucket) *visitors {
+	return &visitors{each: each, seen: newLRU[netip.Prefix, *visitor](maxVisitors)}
+}
+
+// enter takes a place, which leave gives back, or spends when the look-up missed.
+func (v *visitors) enter(client netip.Addr) (leave func(missed bool), ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	prefix := prefixOf(client)
+	one, known := v.seen.Get(prefix)
+	if !known {
+		one = &visitor{misses: v.each.limiter()}
+		v.seen.Add(prefix, one)
+	}
+	if one.misses.Tokens()-float64(one.asking) < 1 {
+		return nil, false
+	}
+	one.asking++
+	return func(missed bool) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		one.asking--
+		if missed {
+			one.misses.Allow()
+		}
+	}, true
+}
+
+// prefixOf is what one client has for itself: an address of IPv4, a network of
+// IPv6. Clients without an address are one.
+func prefixOf(client netip.Addr) netip.Prefix {
+	client = client.Unmap()
+	bits := 32
+	if client.Is6() {
+		bits = 64
+	}
+	prefix, err := client.Prefix(bits) // without a zone
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefix
+}
+
+func newLRU[K comparable, V any](entries int) *lru.Cache[K, V] {
+	c, err := lru.New[K, V](entries)
+	if err != nil {
+		panic("clerk: lru.New refuses a positive size: " + err.Error()) // its only error is a size below one
+	}
+	return c
+}
