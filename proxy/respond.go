@@ -129,6 +129,10 @@ func setClerk(h http.Header, d authproxy.Decision, reason authproxy.Reason) {
 	}
 }
 
+// sendAgain is for a form that came with a session nobody could renew: loading its
+// answer again would send it with the same one.
+const sendAgain = "Nothing was sent on. Open this application in another tab, which renews your session; then go back here and send the form again."
+
 func (h *Handler) problem(r *authproxy.Request, id string, d authproxy.Decision, reason authproxy.Reason) Problem {
 	p := Problem{
 		Type:      "urn:authproxy:reason:" + string(reason),
@@ -147,6 +151,9 @@ func (h *Handler) problem(r *authproxy.Request, id string, d authproxy.Decision,
 		page := pageOf(r)
 		p.SignIn, p.SignOut = h.signInLink(page), h.cfg.SignOutPath
 		again := reason.Advice() == authproxy.TokenExpired.Advice() // reload
+		if again && r.WantsPage() && !r.SafeMethod() {
+			p.Advice = sendAgain
+		}
 		if again || d.Renewal.Outcome == authproxy.RenewalStopped {
 			p.Retry = page
 		}

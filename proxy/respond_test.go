@@ -265,6 +265,23 @@ func TestRetryLink(t *testing.T) {
 	}
 }
 
+// TestAdviceForForms: what was typed is still in the page one goes back to.
+func TestAdviceForForms(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		method string
+		reason authproxy.Reason
+		again  bool
+	}{
+		{"POST", authproxy.SessionExpiredNoClient, true}, {"GET", authproxy.SessionExpiredNoClient, false}, {"POST", authproxy.TokenInvalid, false},
+	} {
+		body := text(t, respond(t, asked(tt.method, "/a", true), authproxy.Decision{Reason: tt.reason, Source: authproxy.SourceCookie}, nil))
+		if strings.Contains(body, "send the form again") != tt.again {
+			t.Errorf("%s %s: %s", tt.method, tt.reason, body)
+		}
+	}
+}
+
 func TestOwnPage(t *testing.T) {
 	t.Parallel()
 	res := respond(t, asked("GET", "/", true), authproxy.Decision{Reason: authproxy.NotFound}, func(cfg *proxy.Config) {

@@ -404,7 +404,7 @@ func counting(x *explained) outcome {
 	case o.State == "handshake" && strings.Contains(o.Location, "/v1/client/handshake?"):
 		o.Location = withPair(o.Location, "redirect_url=", canonicalBy(x.asked.clean(count+1), " "))
 	case o.State == "handshake" && o.Reason == string(authproxy.SatelliteNeedsSyncing):
-		o.Location = withPair(o.Location, "__clerk_redirect_url=", canonicalBy(x.asked.URL, " ")) // of what it was before the rows
+		o.Location = withPair(o.Location, "__clerk_redirect_url=", canonicalBy(x.asked.clean(count+1), " "))
 	case o.State == "returned" && x.counted() && !payloadInAddress:
 		o.Location = canonical(x.asked.clean(0))
 	case o.State == "returned":

@@ -194,7 +194,10 @@ func (c *question) way(reason authproxy.Reason, count int) string {
 	switch {
 	case reason == authproxy.SatelliteNeedsSyncing && !how.Instance.Production:
 		to := *c.gate.cfg.SignInURL // the configuration makes sure of it
-		return withParameters(to, "__clerk_redirect_url", back.String())
+		if how.AsClerk {
+			return withParameters(to, "__clerk_redirect_url", back.String())
+		}
+		return withParameters(to, "__clerk_redirect_url", back.Clean(count))
 	case reason == authproxy.PrimaryRespondsToSyncing:
 		if to, err := url.Parse(c.presented.RedirectURL); err == nil {
 			query := to.Query()

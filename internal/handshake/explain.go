@@ -10,6 +10,8 @@ func Cause(in *Input, reason authproxy.Reason) string {
 		return "Clerk's answer is out of time here. Probably the clock of the machine that authproxy runs on is wrong by more than AUTHPROXY_CLOCK_SKEW; else the link is so slow that an answer is minutes on its way."
 	case returned != nil:
 		return "Clerk's answer holds a session token that is refused. Probably CLERK_PUBLISHABLE_KEY or CLERK_JWT_KEY is of another instance: " + returned.Detail + "."
+	case payload != nil && payload.Reason == authproxy.SessionTokenMissing && in.Payload.Token:
+		return "Clerk's answer holds no cookie of this instance. Probably CLERK_PUBLISHABLE_KEY is of another instance than the one people sign in to."
 	case payload != nil && in.Payload.Token:
 		return "Clerk's answer is signed with a key that is none of this instance. Probably CLERK_PUBLISHABLE_KEY or CLERK_JWT_KEY is of another instance: " + payload.Detail + "."
 	case payload != nil:
