@@ -29,10 +29,10 @@ type Request struct {
 }
 
 // PageLoad reports whether a browser is loading a page or a frame, so that the
-// answer may be a redirect (Clerk's handshake eligibility, and no wider: a POST
-// must never be redirected).
+// answer may be a redirect (Clerk's handshake eligibility, and no wider: a POST or
+// an upgrade must never be redirected).
 func (r *Request) PageLoad() bool {
-	return r.Method == http.MethodGet && r.wantsDocument()
+	return r.Method == http.MethodGet && !r.Upgrade && r.wantsDocument()
 }
 
 // WantsPage reports whether an answer of ours is better an HTML page than a

@@ -75,7 +75,10 @@ func (p *Pages) leave(w http.ResponseWriter, r *http.Request, d authproxy.Decisi
 		raw = route.Parameter(r.URL.RawQuery, returnField)
 	}
 	back := p.back(d, raw)
-	if p.cfg.Revoke == nil && route.Parameter(form, endedField) == "" {
+	// A browser that says it is signed in and has no session cookie here: Clerk knows
+	// the session, and the proxy cannot say which it is.
+	elsewhere := d.Identity == nil && d.Reason == authproxy.ClientUATButNoSessionToken
+	if (p.cfg.Revoke == nil || elsewhere) && route.Parameter(form, endedField) == "" {
 		if s, ok := p.settings(d.Origin); ok {
 			p.showSignOut(w, r, d, http.StatusOK, signOutView{Back: back, Clerk: &s})
 			return

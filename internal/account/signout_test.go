@@ -262,6 +262,21 @@ func TestSignOutOfNobody(t *testing.T) {
 	}
 }
 
+// TestSignOutOfASessionElsewhere: the browser is signed in, and there is no cookie
+// that says with which session; its own Clerk ends it.
+func TestSignOutOfASessionElsewhere(t *testing.T) {
+	t.Parallel()
+	k := newDesk(t)
+	nobody := authproxy.Decision{Action: authproxy.Allow, Route: authproxy.RouteReserved, Origin: app, Reason: authproxy.ClientUATButNoSessionToken}
+	answer := k.ask(nobody, "POST", account.SignOutPath, "redirect_url=%2Fx")
+	if text := body(t, answer); answer.StatusCode != http.StatusOK || len(answer.Header["Set-Cookie"]) > 0 || !strings.Contains(text, "clerk.signOut(") {
+		t.Errorf("%d, %v\n%s", answer.StatusCode, answer.Header, text)
+	}
+	if answer := k.ask(nobody, "POST", account.SignOutPath, "redirect_url=%2Fx&ended=1"); answer.StatusCode != http.StatusSeeOther || !expired(answer, "__session") {
+		t.Errorf("ended: %d, %v", answer.StatusCode, answer.Header)
+	}
+}
+
 // TestSignOutWhenClerk: what Clerk calls over is over; where Clerk does not
 // answer, nobody is told that they are out.
 func TestSignOutWhenClerk(t *testing.T) {

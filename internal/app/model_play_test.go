@@ -202,7 +202,7 @@ func (w *modelWorld) signInAs(t *rapid.T, v *modelVisitor) {
 		w.t.Fatalf("signing in: %d %s", answer.Code, answer.Body)
 	}
 	all := w.own.Sessions(user)
-	v.session, v.since, v.pending = all[len(all)-1].ID, w.clock.now(), time.Time{}
+	v.session, v.since, v.pending, v.asked = all[len(all)-1].ID, w.clock.now(), false, time.Time{}
 	v.users[v.session], v.foreign = user, false
 	w.changed(v)
 	if w.proxied {
@@ -294,15 +294,11 @@ func (w *modelWorld) task(t *rapid.T) {
 	if !w.live(v) {
 		t.Skip("nobody is signed in")
 	}
-	open := v.pending.IsZero()
-	w.clock.pass(time.Second)
-	if err := w.own.SetPending(v.session, open); err != nil {
+	v.pending, v.asked = !v.pending, w.clock.now()
+	if err := w.own.SetPending(v.session, v.pending); err != nil {
 		w.t.Fatal(err)
 	}
-	if v.pending = (time.Time{}); open {
-		v.pending = w.clock.now()
-	}
-	w.t.Logf("%s has a task: %v", v.name, open)
+	w.t.Logf("%s has a task: %v", v.name, v.pending)
 	w.changed(v)
 }
 

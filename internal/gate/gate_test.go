@@ -436,6 +436,7 @@ func TestHandshake(t *testing.T) {
 		{"expired call", api("GET", "/x", "Cookie", cookies(expired)), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
 		{"expired bearer", page("/x", "Authorization", "Bearer "+expired), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
 		{"nobody asked for the page yet", page("/x", "Cookie", cookies(expired), "Sec-Purpose", "prefetch"), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
+		{"an upgrade", with(api("GET", "/x", "Cookie", cookies(expired), "Accept", "text/html"), func(r *authproxy.Request) { r.Upgrade = true }), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
 		{"three already", page("/x", "Cookie", cookies(expired)+"; __clerk_redirect_count=3"), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
 		{"three already, says the address", page("/x?__clerk_redirect_count=3", "Cookie", cookies(expired)), authproxy.Deny, authproxy.SessionExpiredNoRefresh},
 	} {

@@ -86,7 +86,7 @@ func TestDiagram(t *testing.T) {
 	if !*update {
 		t.Fatalf("the pictures in %s are not those of the table; go test ./internal/handshake -run TestDiagram -update writes them.\nThey have to be:\n%s", name, want)
 	}
-	if err := os.WriteFile(name, []byte(before+diagramBegin+want+diagramEnd+after), 0o644); err != nil { //nolint:gosec // a page for everybody
+	if err := os.WriteFile(name, []byte(before+diagramBegin+want+diagramEnd+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

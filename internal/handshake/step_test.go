@@ -116,7 +116,7 @@ func questionable(in *handshake.Input, action handshake.Action, asked int) strin
 		return "there is no session in the payload"
 	case action.Do == handshake.VerifyToken && !in.Token:
 		return "there is no token"
-	case action.Do == handshake.RefreshToken && !(in.RefreshToken && in.BackendAPI && in.Verdict.Refusal.Reason == authproxy.TokenExpired):
+	case action.Do == handshake.RefreshToken && (!in.RefreshToken || !in.BackendAPI || in.Verdict.Refusal.Reason != authproxy.TokenExpired):
 		return "the token cannot be refreshed"
 	case action.Do == handshake.RefreshToken && !in.MayRefresh:
 		return "another site could renew and use a session"
@@ -139,6 +139,7 @@ func unsound(in *handshake.Input, action handshake.Action) string {
 			return "the person is not told why it does not end"
 		}
 		return ""
+	default: // below
 	}
 	if in.AsClerk && action.Do == handshake.Explain && !in.Development {
 		return "Clerk's SDK explains nothing"
@@ -191,7 +192,7 @@ func unsound(in *handshake.Input, action handshake.Action) string {
 func unproven(in *handshake.Input, carrier handshake.Carrier) string {
 	good := func(v *handshake.Verdict) bool { return v != nil && v.Refusal == nil }
 	switch {
-	case carrier == handshake.InPayload && !(in.Returning && in.Payload != nil && in.Payload.Refusal == nil && in.Payload.Session && good(in.Returned)):
+	case carrier == handshake.InPayload && (!in.Returning || in.Payload == nil || in.Payload.Refusal != nil || !in.Payload.Session || !good(in.Returned)):
 		return "the payload has no good session"
 	case carrier == handshake.InToken && !good(in.Verdict):
 		return "the token is not good"

@@ -2,17 +2,26 @@ package threats_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/manageros/authproxy/internal/minttest"
+	"github.com/manageros/authproxy/internal/wiretest"
 )
 
 func cookieThreats() []threat {
 	return []threat{
-		{"CK-02", testCookieTossing},
+		{"CK-02", func(t *testing.T) {
+			t.Run("sessions", testCookieTossing)
+			t.Run("refreshed", testRefreshOfAnother)
+			t.Run("emulated", testSwappedRefreshTokens)
+		}},
 		{"CK-03", testCookieReadings},
 		{"CK-04", testNoCookies},
 		{"CK-05", testManyCookies},
@@ -139,8 +148,8 @@ func testNoCookies(t *testing.T) {
 // More cookies than a parser takes are answered, not silently nobody's.
 func testManyCookies(t *testing.T) {
 	g := start(t, setup{})
-	for _, n := range []int{100, 3001, 6000} {
-		got := sendHTTP1(t, g, call{lines: []string{"Cookie: " + strings.Repeat("a=b; ", n) + uat + "; __session=" + ordinary()}})
+	for i, n := range []int{100, 3001, 6000, 100, 3001, 6000} {
+		got := sendHTTP1(t, g, call{lines: []string{[]string{fetched, pageLoad}[i/3], "Cookie: " + strings.Repeat("a=b; ", n) + uat + "; __session=" + ordinary()}})
 		requests := g.fresh(t)
 		if got.status != 200 && got.status != 431 && got.status != 400 || (got.status == 200) != (len(requests) == 1) || n == 100 && got.status != 200 {
 			t.Errorf("%d cookies: status %d %s, %d requests at the upstream", n, got.status, got.reason, len(requests))
@@ -164,8 +173,13 @@ func testHugeCookies(t *testing.T) {
 		"a session of dots":   uat + "; __session=" + strings.Repeat(".", 30<<10),
 		"five hundred suffix": suffixes,
 		"chunk counts":        "__session.0=a; __session.1=b; __session_chunks=999999999; " + uat,
+		"a payload of 60 kB":  "__clerk_handshake=" + strings.Repeat("e", 60<<10),
+		"a payload of dots":   "__clerk_handshake=" + strings.Repeat(".", 30<<10),
+		"a long count":        "__clerk_redirect_count=" + strings.Repeat("9", 60<<10),
+		"refresh tokens":      uat + "; __session=" + stale(nil) + strings.Repeat("; "+refreshCookie+"=r", 1000),
+		"a refresh token":     uat + "; __session=" + stale(nil) + "; " + refreshCookie + "=" + strings.Repeat("r", 40<<10),
 	} {
-		got := sendHTTP1(t, g, call{lines: []string{"Cookie: " + cookies}})
+		got := sendHTTP1(t, g, call{lines: []string{fetched, "Cookie: " + cookies}})
 		if ok := got.status == 200 && name == "five hundred suffix"; !ok && got.status != 401 && got.status != 431 && got.status != 400 {
 			t.Errorf("%s: status %d %s", name, got.status, got.reason)
 		}
@@ -173,4 +187,121 @@ func testHugeCookies(t *testing.T) {
 			keepsSecrets(t, r)
 		}
 	}
+	testManyNonces(t)
+	testManyGuesses(t)
+}
+
+// testManyNonces: each costs Clerk a call, and one request a few at most.
+func testManyNonces(t *testing.T) {
+	t.Helper()
+	var cookies strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&cookies, "__clerk_handshake_nonce=nonce%d; __clerk_handshake=a.b.c; ", i)
+	}
+	g := start(t, setup{clerk: func(*wiretest.Request) wiretest.Reply {
+		return respond("404 Not Found", `{"errors":[{"code":"resource_not_found","message":"x"}]}`)
+	}})
+	for _, p := range []protocol{http1(), http2()} {
+		before := len(g.asked())
+		if got := p.send(t, g, call{lines: []string{pageLoad, "Cookie: " + cookies.String() + uat + "; __session=" + ordinary()}}); got.status != 200 {
+			t.Errorf("%s: status %d %s", p.name, got.status, got.reason)
+		}
+		if n := len(g.asked()) - before; n > 3 {
+			t.Errorf("%s: one request is %d calls", p.name, n)
+		}
+	}
+}
+
+// testManyGuesses: whoever has an expired token of his own may try refresh tokens,
+// a few; the others' sessions are renewed meanwhile.
+func testManyGuesses(t *testing.T) {
+	t.Helper()
+	var guesses atomic.Int64
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		if strings.Contains(string(body), "guess") {
+			guesses.Add(1)
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"errors":[{"code":"refresh_token_not_found","message":"x"}]}`)
+			return
+		}
+		fmt.Fprintf(w, `{"object":"cookies","cookies":["__session=%s"]}`, ordinary())
+	}))
+	t.Cleanup(api.Close)
+	g := start(t, setup{env: []string{"AUTHPROXY_TRUSTED_PROXIES=127.0.0.1/32", "CLERK_API_URL=" + api.URL}})
+	expired := "__session=" + stale(nil)
+	for i := range 300 {
+		got := sendHTTP1(t, g, call{lines: []string{"X-Forwarded-For: 203.0.113.66", cookieLine(uat, expired, fmt.Sprintf("%s=guess%d", refreshCookie, i))}})
+		if got.status != 401 {
+			t.Fatalf("a guess: status %d %s", got.status, got.reason)
+		}
+	}
+	if n := guesses.Load(); n > 60 {
+		t.Errorf("300 guesses are %d calls", n)
+	}
+	if got := sendHTTP1(t, g, call{lines: []string{"X-Forwarded-For: 203.0.113.7", cookieLine(uat, expired, refreshCookie+"=right")}}); got.status != 200 {
+		t.Errorf("somebody else meanwhile: status %d %s", got.status, got.reason)
+	}
+	g.only(t, "somebody else", me)
+}
+
+// Whatever a refresh brings, it is the session that the person had, or none.
+func testRefreshOfAnother(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"somebody else":      sessionLines(of("user_evil")),
+		"another session":    sessionLines(mint(map[string]any{"sid": "sess_evil"})),
+		"another person":     sessionLines(mint(map[string]any{"sub": "user_evil"})),
+		"another party":      sessionLines(mint(map[string]any{"azp": "https://evil.example.com"})),
+		"another instance":   sessionLines(minttest.Good().Sign(minttest.Session(minttest.TestIss, noon, nil), nil)),
+		"forged":             sessionLines(minttest.Evil().Sign(claims(nil), nil)),
+		"expired":            sessionLines(stale(nil)),
+		"of another class":   sessionLines(minttest.Good().Sign(claims(nil), map[string]any{"cat": "cl_B7d4PD222AAA"})),
+		"nothing":            {},
+		"signed out":         {"__session=; Path=/; Max-Age=0"},
+		"hostile lines":      hostileLines(),
+		"the other is later": append(sessionLines(ordinary()), sessionLines(of("user_evil"))...),
+	} {
+		g := start(t, setup{clerk: backend(lines...)})
+		expired := cookieLine(uat, "__session="+stale(nil), refreshCookie+"=eyJof_somebody", "theme=dark")
+		for _, c := range []call{{lines: []string{fetched}}, {method: "POST", lines: []string{sameOrigin, nothing}}, {lines: []string{pageLoad}}} {
+			got := sendHTTP1(t, g, c.with(expired, "X-Forwarded-Host: evil.com", "X-Forwarded-Proto: http"))
+			if want := c.lines[0] == pageLoad; got.status != 401 && !want || got.status != 307 && want || got.sets("__session") || got.sets("__refresh") {
+				t.Errorf("%s: status %d %s, %q", name, got.status, got.reason, got.cookies())
+			}
+			g.only(t, name, "-")
+		}
+		for _, r := range g.asked() {
+			if strings.Contains(string(r.Raw), "theme") || !strings.Contains(string(r.Body), `"request_origin":"`+minttest.App+`"`) {
+				t.Errorf("Clerk is told\n%s", r.Raw)
+			}
+		}
+	}
+}
+
+// With a sibling's refresh token one's own expired session stays expired, and with
+// one's own the sibling's does.
+func testSwappedRefreshTokens(t *testing.T) {
+	e := emulate(t, setup{})
+	alice, mallory := e.signedInBrowser(t, "alice"), e.signedInBrowser(t, "mallory")
+	e.passes(10 * time.Minute)
+	alice.jar[refreshCookie], mallory.jar[refreshCookie] = mallory.jar[refreshCookie], alice.jar[refreshCookie]
+	for _, b := range []*browser{alice, mallory} {
+		for _, c := range []call{{lines: []string{fetched}}, {method: "POST", lines: []string{sameOrigin, nothing}}} {
+			if got := b.send(t, c); got.status != 401 || got.sets("__") {
+				t.Errorf("%s: status %d %s, %q", b.user.Username, got.status, got.reason, got.cookies())
+			}
+		}
+		e.only(t, b.user.Username, "-")
+		if got := b.visit(t, "/app"); got.status != 200 {
+			t.Errorf("%s, a page load: status %d %s", b.user.Username, got.status, got.reason)
+		}
+		e.only(t, b.user.Username, b.user.ID)
+	}
+	mallory.jar["__session"], mallory.jar[suffixedSession] = alice.jar["__session"], alice.jar[suffixedSession]
+	e.passes(10 * time.Minute)
+	if got := mallory.send(t, call{lines: []string{fetched}}); got.status != 401 {
+		t.Errorf("somebody else's expired token: status %d %s", got.status, got.reason)
+	}
+	e.only(t, "somebody else's expired token", "-")
 }

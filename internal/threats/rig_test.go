@@ -32,6 +32,7 @@ var noon = time.Unix(1_800_000_000, 0)
 type setup struct {
 	env    []string // NAME=value, in place of the ordinary value; "NAME=" removes it
 	answer func(*wiretest.Request) wiretest.Reply
+	clerk  func(*wiretest.Request) wiretest.Reply // Clerk's Backend API; nil: nobody answers there
 	now    func() time.Time
 	tls    bool
 }
@@ -40,8 +41,11 @@ type setup struct {
 type rig struct {
 	t        *testing.T
 	addr     string
+	admin    string                // address of the admin listener
 	cert     *wiretest.Certificate // nil without TLS
 	upstream *wiretest.Upstream
+	clerk    *wiretest.Upstream // nil without setup.clerk
+	journal  *journal
 	seen     int // connections that were judged before
 }
 
@@ -57,27 +61,31 @@ func start(t *testing.T, s setup) *rig {
 	env := []string{
 		"CLERK_PUBLISHABLE_KEY=" + minttest.LiveKey, "CLERK_JWT_KEY=" + minttest.Good().PEM, "CLERK_SECRET_KEY=" + canary,
 		"AUTHPROXY_UPSTREAM=" + g.upstream.URL(), "AUTHPROXY_LISTEN=127.0.0.1:0", "AUTHPROXY_ADMIN_LISTEN=127.0.0.1:0",
-		"AUTHPROXY_PUBLIC_URL=" + minttest.App, "AUTHPROXY_PUBLIC_PATHS=/public/*,/healthz,/key", "AUTHPROXY_SHUTDOWN_DELAY=0s",
+		"CLERK_API_URL=http://127.0.0.1:9", "AUTHPROXY_PUBLIC_URL=" + minttest.App, "AUTHPROXY_PUBLIC_PATHS=/public/*,/healthz,/key", "AUTHPROXY_SHUTDOWN_DELAY=0s",
 	}
 	if s.tls {
 		g.cert = wiretest.NewCertificate(t, host)
 		env = append(env, "AUTHPROXY_TLS_CERT_FILE="+g.cert.CertFile, "AUTHPROXY_TLS_KEY_FILE="+g.cert.KeyFile)
 	}
+	if s.clerk != nil {
+		g.clerk = wiretest.NewUpstream(t, s.clerk)
+		env = replaced(env, []string{"CLERK_API_URL=" + g.clerk.URL()})
+	}
 	cfg, err := config.Load(replaced(env, s.env))
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &addressLog{Handler: slog.DiscardHandler, address: make(chan string, 1)}
-	a, err := app.New(cfg, app.Options{Log: slog.New(log), Now: s.now})
+	g.journal = newJournal()
+	a, err := app.New(cfg, app.Options{Log: slog.New(g.journal), Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.addr = g.run(a, log.address)
+	g.run(a)
 	return g
 }
 
-// run serves until the test ends and returns the address of the data listener.
-func (g *rig) run(a *app.App, address <-chan string) string {
+// run serves until the test ends and notes the addresses.
+func (g *rig) run(a *app.App) {
 	ctx, stop := context.WithCancel(context.Background())
 	now, done := make(chan struct{}), make(chan error, 1)
 	go func() { done <- a.Run(ctx, now) }()
@@ -87,13 +95,13 @@ func (g *rig) run(a *app.App, address <-chan string) string {
 		if err := <-done; err != nil && !errors.Is(err, app.ErrCutShort) {
 			g.t.Errorf("the proxy stopped: %v", err)
 		}
+		g.journal.keepsSecrets(g.t)
 	})
 	select {
-	case addr := <-address:
-		return addr
+	case addresses := <-g.journal.serving:
+		g.addr, g.admin = addresses[0], addresses[1]
 	case err := <-done:
 		g.t.Fatalf("the proxy does not start: %v", err)
-		return ""
 	}
 }
 
@@ -106,28 +114,6 @@ func replaced(env, other []string) []string {
 		}
 	}
 	return env
-}
-
-// addressLog is a log that nobody reads but for the address in its first line.
-type addressLog struct {
-	slog.Handler
-	address chan string
-}
-
-func (l *addressLog) Enabled(context.Context, slog.Level) bool { return true }
-func (l *addressLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l *addressLog) WithGroup(string) slog.Handler            { return l }
-
-func (l *addressLog) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == "serving" {
-		r.Attrs(func(a slog.Attr) bool {
-			if a.Key == "listen" {
-				l.address <- a.Value.String()
-			}
-			return true
-		})
-	}
-	return nil
 }
 
 // accommodating upgrades who asks for it and answers everybody else.
