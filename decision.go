@@ -2,6 +2,7 @@ package authproxy
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -110,8 +111,8 @@ type Decision struct {
 	// makes it: the session was renewed on the way. Such an answer is for one
 	// person alone, and the upstream is told of the session in them.
 	SetCookies []string
-	// Renewal is what was done about a session that was not fresh.
-	Renewal Renewal
+	// Renewals are what was done about a session that was not fresh, in order.
+	Renewals []Renewal
 	// RetryAfter is when a Deny for want of something is worth another try;
 	// zero says nothing.
 	RetryAfter time.Duration
@@ -130,7 +131,7 @@ type Decision struct {
 	KeepCredentials bool
 }
 
-// Renewal is what was done about a session that was not fresh; zero is nothing.
+// Renewal is one thing done about a session that was not fresh.
 type Renewal struct {
 	Reason  Reason // why; "" when a session came back and nobody knows any more
 	Outcome RenewalOutcome
@@ -154,6 +155,12 @@ type TokenFacts struct {
 	Looked bool          // the verified tokens were consulted
 	Cached bool          // and it was among them
 	Verify time.Duration // how long verifying took when it was not
+}
+
+// Stopped reports whether renewing was given up, so that only a person can begin
+// anew.
+func (d Decision) Stopped() bool {
+	return slices.ContainsFunc(d.Renewals, func(r Renewal) bool { return r.Outcome == RenewalStopped })
 }
 
 // SignedIn reports whether the request passes with an identity.

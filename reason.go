@@ -25,7 +25,7 @@ var refreshCodes = []string{
 	"feature_not_enabled", "refresh_request_origin_azp_mismatch", "session_refresh_session_not_found", "refresh_sid_mismatch",
 	"refresh_token_not_found", "session_refresh_user_not_found",
 	"authentication_invalid", "clerk_key_invalid", "resource_not_found", "too_many_requests",
-	"expired-session-token-missing-sid-claim",
+	"expired-session-token-missing-sid-claim", "expired-session-token-decode-failed",
 }
 
 // RefreshReason is why an expired token was not refreshed, in the words of

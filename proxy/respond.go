@@ -154,7 +154,7 @@ func (h *Handler) problem(r *authproxy.Request, id string, d authproxy.Decision,
 		if again && r.WantsPage() && !r.SafeMethod() {
 			p.Advice = sendAgain
 		}
-		if again || d.Renewal.Outcome == authproxy.RenewalStopped {
+		if again || d.Stopped() {
 			p.Retry = page
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,9 +76,9 @@ func (p *Pages) leave(w http.ResponseWriter, r *http.Request, d authproxy.Decisi
 		raw = route.Parameter(r.URL.RawQuery, returnField)
 	}
 	back := p.back(d, raw)
-	// A browser that says it is signed in and has no session cookie here: Clerk knows
-	// the session, and the proxy cannot say which it is.
-	elsewhere := d.Identity == nil && d.Reason == authproxy.ClientUATButNoSessionToken
+	// Somebody may be signed in, and the proxy cannot say with which session: Clerk
+	// can.
+	elsewhere := d.Identity == nil && !slices.Contains([]authproxy.Reason{"", authproxy.SessionTokenAndUATMissing, authproxy.KeysUnavailable}, d.Reason)
 	if (p.cfg.Revoke == nil || elsewhere) && route.Parameter(form, endedField) == "" {
 		if s, ok := p.settings(d.Origin); ok {
 			p.showSignOut(w, r, d, http.StatusOK, signOutView{Back: back, Clerk: &s})

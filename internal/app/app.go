@@ -135,8 +135,14 @@ func (a *App) newClerk(opt Options) (*clerk.Client, error) {
 // publishable key's are not Clerk's own cookies: the suffix, the development
 // browser and the handshake mean nothing for them.
 func (a *App) instance() *authproxy.Instance {
-	if i := a.cfg.Clerk.Instance; i != nil && slices.Contains(a.cfg.Keys.Issuers, i.Issuer()) {
+	i, proxy := a.cfg.Clerk.Instance, a.cfg.Clerk.ProxyURL
+	if i == nil || slices.Contains(a.cfg.Keys.Issuers, i.Issuer()) {
 		return i
+	}
+	for _, o := range a.cfg.Public.Origins { // a proxied instance says its proxy's address
+		if proxy != nil && slices.Contains(a.cfg.Keys.Issuers, i.FrontendURL(proxy, o)) {
+			return i
+		}
 	}
 	return nil
 }

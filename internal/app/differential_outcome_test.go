@@ -136,16 +136,18 @@ func outcomeOf(d authproxy.Decision, calls []string) outcome {
 	switch {
 	case d.SignedIn(), d.Identity != nil && d.Reason == authproxy.ClaimInvalid: // the latter is signed in, but cannot be put into headers
 		o.State, o.Reason, o.User, o.Session = "signed-in", "", d.Identity.UserID, d.Identity.SessionID
-	case d.Action == authproxy.Handshake && d.Renewal.Outcome == authproxy.RenewalStarted:
+	case d.Action == authproxy.Handshake && slices.ContainsFunc(d.Renewals, func(r authproxy.Renewal) bool { return r.Outcome == authproxy.RenewalStarted }):
 		o.State, o.Location = "handshake", canonical(d.Location)
 	case d.Action == authproxy.Handshake:
 		o.State, o.Location = "returned", canonical(d.Location)
-		if d.Renewal.Outcome == authproxy.RenewalReturned {
-			o.Reason = string(d.Renewal.Reason)
+		for _, renewal := range d.Renewals {
+			if renewal.Outcome == authproxy.RenewalReturned {
+				o.Reason = string(renewal.Reason)
+			}
 		}
 	case d.Reason == authproxy.SessionPending:
 		o.State, o.Reason = "pending", ""
-	case d.Renewal.Outcome == authproxy.RenewalStopped:
+	case d.Stopped():
 		o.State = "error"
 	}
 	return o

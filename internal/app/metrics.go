@@ -94,7 +94,7 @@ func (m *metrics) done(x *proxy.Exchange) {
 		m.upstream.WithLabelValues(route).Observe(x.UpstreamDuration.Seconds())
 	}
 	m.results.WithLabelValues(x.Result(), string(x.Reason), string(x.Source())).Inc()
-	if renewal := x.Decision.Renewal; renewal.Outcome != "" {
+	for _, renewal := range x.Decision.Renewals {
 		m.handshakes.WithLabelValues(string(renewal.Reason), string(renewal.Outcome)).Inc()
 	}
 	m.token(x.Decision.Token)

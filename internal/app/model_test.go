@@ -366,6 +366,12 @@ func (w *modelWorld) at(path string) *url.URL {
 
 // begin starts to load a page in a tab. What the tab was loading is given up.
 func (w *modelWorld) begin(v *modelVisitor, n int, target, from *url.URL, dest string) *modelTab {
+	// The emulator's cookies last an hour in development, and the one that the browser
+	// is known by is older than the session.
+	known := func(c modelCookie) bool {
+		return c.name == "__clerk_db_jwt_"+w.own.Named().CookieSuffix() && c.expires.After(w.clock.now().Add(time.Minute))
+	}
+	v.murky = v.murky || !w.production && w.live(v) && !slices.ContainsFunc(v.jar, known)
 	count := 0
 	_, _ = fmt.Sscanf(target.Query().Get("__clerk_redirect_count"), "%d", &count)
 	v.tabs[n] = &modelTab{

@@ -128,6 +128,10 @@ func TestRefreshOfOtherMethods(t *testing.T) {
 		{"form of a page of ours", "POST", []string{"Sec-Fetch-Site", "same-origin", "Origin", minttest.App}, ""},
 		{"an older browser's", "POST", []string{"Origin", minttest.App}, ""},
 		{"HEAD", "HEAD", nil, ""},
+		{"OPTIONS, not a preflight", "OPTIONS", nil, ""},
+		{"PUT", "PUT", []string{"Sec-Fetch-Site", "same-origin"}, ""},
+		{"PATCH", "PATCH", []string{"Sec-Fetch-Site", "same-origin"}, ""},
+		{"DELETE", "DELETE", []string{"Sec-Fetch-Site", "same-origin"}, ""},
 		{"a form of another site", "POST", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, "session-token-expired-refresh-non-eligible-non-get"},
 		{"of a sibling", "PUT", []string{"Sec-Fetch-Site", "same-site"}, "session-token-expired-refresh-non-eligible-non-get"},
 		{"of nobody knows whom", "POST", nil, "session-token-expired-refresh-non-eligible-non-get"},
@@ -202,6 +206,51 @@ func TestBrokenClerk(t *testing.T) {
 	}
 }
 
+// TestRenewalsAreCounted: every step, a failed one too.
+func TestRenewalsAreCounted(t *testing.T) {
+	t.Parallel()
+	api := newBackendAPI(t, clerkAnswers(404, `{"errors":[{"code":"resource_not_found","message":"m"}]}`))
+	a, _ := renewing(t, api.URL)
+	dead := sessionOf(-time.Minute, nil)
+	answered(a, stale(http.MethodGet, dead))
+	page := stale(http.MethodGet, dead, "Sec-Fetch-Dest", "document")
+	page.Header.Set("Cookie", "__client_uat=1; __clerk_handshake_nonce=unknown")
+	answered(a, page)
+	page = page.Clone(t.Context())
+	page.Header.Set("Cookie", "__client_uat=1; __clerk_redirect_count=3")
+	answered(a, page)
+	w := httptest.NewRecorder()
+	a.Admin().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, want := range []string{
+		`authproxy_handshakes_total{outcome="failed",reason="session-token-missing"} 1`,
+		`authproxy_handshakes_total{outcome="started",reason="client-uat-but-no-session-token"} 1`,
+		`authproxy_handshakes_total{outcome="stopped",reason="client-uat-but-no-session-token"} 1`,
+		`authproxy_clerk_api_requests_total{code="404",endpoint="refresh"} 1`,
+		`authproxy_clerk_api_requests_total{code="404",endpoint="handshake_payload"} 1`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// TestSatelliteComesToRest: what is renewed on a satellite domain leaves no trace in
+// the address that would have it renewed again.
+func TestSatelliteComesToRest(t *testing.T) {
+	t.Parallel()
+	fresh := minttest.Good().Sign(minttest.Session("https://clerk.app.example.com", time.Now(), nil), nil)
+	token := minttest.Good().Sign(map[string]any{"handshake": []string{"__session=" + fresh + "; Path=/", "__client_uat=7; Path=/"}}, nil)
+	a, _ := renewing(t, "http://127.0.0.1:1", "CLERK_SECRET_KEY=", "CLERK_IS_SATELLITE=true", "CLERK_DOMAIN=app.example.com", "CLERK_SIGN_IN_URL=https://primary.example/sign-in")
+	r := httptest.NewRequest(http.MethodGet, "/orders?a=1&__clerk_synced=false&__clerk_redirect_count=1", nil)
+	r.Host = "app.example.com"
+	r.Header.Set("Sec-Fetch-Dest", "document")
+	r.Header.Set("Cookie", "__clerk_redirect_count=0; __clerk_handshake="+token)
+	res := answered(a, r)
+	if got := res.Header.Get("Location"); res.StatusCode != http.StatusTemporaryRedirect || got != "https://app.example.com/orders?a=1&__clerk_synced=true" {
+		t.Errorf("%s %s %s", res.Status, got, res.Header.Get("X-Clerk-Auth-Reason"))
+	}
+}
+
 // TestHandshakeBack: the request that comes back with a payload is served with the
 // session in it; without a way to look a nonce up, the payload is asked for as a
 // token.
@@ -227,8 +276,7 @@ func TestHandshakeBack(t *testing.T) {
 		{"a nonce and no key", "__clerk_handshake_nonce=n1; __client_uat=1", false, false, "token"},
 		{"an unknown nonce", "__clerk_handshake_nonce=n2; __client_uat=1", true, false, "nonce"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(tt.name, func(t *testing.T) { // at once: the token lives for a minute
 			more := []string{}
 			if !tt.with {
 				more = append(more, "CLERK_SECRET_KEY=")

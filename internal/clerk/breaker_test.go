@@ -17,6 +17,7 @@ import (
 func another(n int) clerk.Refresh {
 	r := question()
 	r.ExpiredToken += strconv.Itoa(n)
+	r.SessionID += strconv.Itoa(n)
 	r.ClientIP = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
 	return r
 }
@@ -64,11 +65,11 @@ func TestFiveFailuresInARowOpenTheBreaker(t *testing.T) {
 	} {
 		bubble(t, reply, func(t *testing.T, a *api, c *clerk.Client) {
 			fails(t, c, 4)
-			if !c.NoncesWork() {
+			if !c.NoncesWork(visitor) {
 				t.Errorf("%s: closed after four failures", name)
 			}
 			fails(t, c, 1)
-			if c.NoncesWork() {
+			if c.NoncesWork(visitor) {
 				t.Errorf("%s: nonces work while nothing is sent", name)
 			}
 			a.now(good)
@@ -86,7 +87,7 @@ func TestFiveFailuresInARowOpenTheBreaker(t *testing.T) {
 				t.Errorf("%s: %d requests, waited %v", name, n, time.Since(start))
 			}
 			wait(5*time.Second + 1)
-			if _, err := c.Refresh(t.Context(), question()); err != nil || !c.NoncesWork() {
+			if _, err := c.Refresh(t.Context(), question()); err != nil || !c.NoncesWork(visitor) {
 				t.Errorf("%s: still open: %v", name, err)
 			}
 			if _, err := c.Refresh(t.Context(), another(99)); err != nil {
@@ -151,7 +152,7 @@ func TestRefusalsNeverOpenTheBreaker(t *testing.T) {
 				}
 				wait(time.Second)
 			}
-			if got := a.observed(); strings.Contains(got, "open") || strings.Contains(got, "budget") || !c.NoncesWork() {
+			if got := a.observed(); strings.Contains(got, "open") || strings.Contains(got, "budget") || !c.NoncesWork(visitor) {
 				t.Errorf("%d: observed %q", status, got)
 			}
 			fails(t, c, 1)
@@ -223,7 +224,7 @@ func TestRetryAfter(t *testing.T) {
 			a.now(good)
 			wait(want - 1)
 			fails(t, c, 1) // not yet
-			if c.NoncesWork() {
+			if c.NoncesWork(visitor) {
 				t.Errorf("Retry-After %q: nonces work too early", value)
 			}
 			wait(2)
@@ -257,7 +258,7 @@ func TestOne429StopsNothing(t *testing.T) {
 	bubble(t, tooMany("60"), func(t *testing.T, a *api, c *clerk.Client) {
 		fails(t, c, 1)
 		a.now(good)
-		if _, err := c.Refresh(t.Context(), another(7)); err != nil || !c.NoncesWork() {
+		if _, err := c.Refresh(t.Context(), another(7)); err != nil || !c.NoncesWork(visitor) {
 			t.Errorf("%v, observed %q", err, a.observed())
 		}
 	})
@@ -288,26 +289,26 @@ func TestNoncesInTrouble(t *testing.T) {
 			if _, err := c.HandshakePayload(t.Context(), nonce, visitor); err == nil {
 				t.Fatal("answered")
 			}
-			if c.NoncesWork() != test.works {
-				t.Errorf("%d: nonces work: %v", test.status, c.NoncesWork())
+			if c.NoncesWork(visitor) != test.works {
+				t.Errorf("%d: nonces work: %v", test.status, c.NoncesWork(visitor))
 			}
 			wait(10*time.Second - 1)
-			if c.NoncesWork() != test.works {
-				t.Errorf("%d: nonces work a little later: %v", test.status, c.NoncesWork())
+			if c.NoncesWork(visitor) != test.works {
+				t.Errorf("%d: nonces work a little later: %v", test.status, c.NoncesWork(visitor))
 			}
 			wait(1)
-			if !c.NoncesWork() {
+			if !c.NoncesWork(visitor) {
 				t.Errorf("%d: nonces never work again", test.status)
 			}
 		})
 	}
 	bubble(t, hangs, func(t *testing.T, _ *api, c *clerk.Client) {
 		_, _ = c.Refresh(t.Context(), question())
-		if !c.NoncesWork() {
+		if !c.NoncesWork(visitor) {
 			t.Error("a refresh that failed is not about nonces")
 		}
 		_, _ = c.HandshakePayload(t.Context(), nonce, visitor)
-		if c.NoncesWork() {
+		if c.NoncesWork(visitor) {
 			t.Error("nonces work while Clerk hangs")
 		}
 	})
@@ -323,7 +324,7 @@ func TestWhatIsNotSentIsNoTrouble(t *testing.T) {
 			_, _ = c.HandshakePayload(t.Context(), fmt.Sprint(nonce, i), visitor)
 		}
 		wait(time.Second + 1)
-		if !c.NoncesWork() {
+		if !c.NoncesWork(visitor) {
 			t.Error("nonces that were not looked up are held against Clerk")
 		}
 	})

@@ -20,7 +20,7 @@ func (b bucket) limiter() *rate.Limiter { return rate.NewLimiter(b.perSecond, b.
 // quota is what may be asked of Clerk.
 type quota struct {
 	refreshes, nonces bucket // everybody together
-	misses            bucket // refused refreshes, and look-ups without a result, of one client
+	misses            bucket // refused refreshes of one session, look-ups without a result of one client
 }
 
 // quotaOf leaves more than half of what Clerk allows to others that use the same
@@ -37,35 +37,34 @@ func quotaOf(secretKey string) quota {
 // maxVisitors bounds how many clients are told apart.
 const maxVisitors = 4096
 
-// visitors keeps what each client may still miss. The place of a look-up is taken
+// visitors keeps what each of them may still miss: each client, or each session. The place of a look-up is taken
 // while it is under way and given back when it finds something, so that many may
 // not start together what only a few may do.
-type visitors struct {
+type visitors[K comparable] struct {
 	each bucket
 	mu   sync.Mutex
-	seen *lru.Cache[netip.Prefix, *visitor]
+	seen *lru.Cache[K, *visitor]
 }
 
 type visitor struct {
 	misses *rate.Limiter
-	asking int // look-ups under way; guarded by visitors.mu
+	asking int // questions under way; guarded by visitors.mu
 }
 
-func newVisitors(each bucket) *visitors {
-	return &visitors{each: each, seen: newLRU[netip.Prefix, *visitor](maxVisitors)}
+func newVisitors[K comparable](each bucket) *visitors[K] {
+	return &visitors[K]{each: each, seen: newLRU[K, *visitor](maxVisitors)}
 }
 
-// enter takes a place, which leave gives back, or spends when the look-up missed.
-func (v *visitors) enter(client netip.Addr) (leave func(missed bool), ok bool) {
+// enter takes a place, which leave gives back, or spends when the question missed.
+func (v *visitors[K]) enter(who K) (leave func(missed bool), ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	prefix := prefixOf(client)
-	one, known := v.seen.Get(prefix)
+	one, known := v.seen.Get(who)
 	if !known {
 		one = &visitor{misses: v.each.limiter()}
-		v.seen.Add(prefix, one)
+		v.seen.Add(who, one)
 	}
-	if one.misses.Tokens()-float64(one.asking) < 1 {
+	if !one.welcome() {
 		return nil, false
 	}
 	one.asking++
@@ -78,6 +77,16 @@ func (v *visitors) enter(client netip.Addr) (leave func(missed bool), ok bool) {
 		}
 	}, true
 }
+
+// welcomes reports whether enter would take who in.
+func (v *visitors[K]) welcomes(who K) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	one, known := v.seen.Get(who)
+	return !known || one.welcome()
+}
+
+func (v *visitor) welcome() bool { return v.misses.Tokens()-float64(v.asking) >= 1 }
 
 // prefixOf is what one client has for itself: an address of IPv4, a network of
 // IPv6. Clients without an address are one.

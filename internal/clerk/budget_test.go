@@ -58,7 +58,7 @@ func TestANonceFloodFromOneAddress(t *testing.T) {
 				if e := refused(t, err); e.Code != clerk.CodeFetch || e.Status != 0 || !strings.HasSuffix(a.observed(), "handshake_payload budget") {
 					t.Errorf("%s: %v, observed %q", name, e, a.observed())
 				}
-				if !c.NoncesWork() {
+				if !c.NoncesWork(visitor) {
 					t.Errorf("%s: one address stops nonces for all", name)
 				}
 				if _, err := c.HandshakePayload(t.Context(), "good", test.other); err != nil {
@@ -115,7 +115,7 @@ func TestClerksFailuresAreNotTheVisitors(t *testing.T) {
 
 // Somebody with an expired token of his own and refresh tokens of his own making
 // must not use up what refreshes the sessions of others.
-func TestRefusedRefreshesCostTheVisitor(t *testing.T) {
+func TestRefusedRefreshesCostTheSession(t *testing.T) {
 	t.Parallel()
 	bubble(t, refusing(401, "refresh_token_not_found"), func(t *testing.T, a *api, c *clerk.Client) {
 		for i := range 100 {
@@ -128,13 +128,44 @@ func TestRefusedRefreshesCostTheVisitor(t *testing.T) {
 		}
 		a.now(good)
 		other := question()
-		other.ClientIP = netip.MustParseAddr("203.0.113.77")
+		other.SessionID = "sess_other" // behind the same address
 		if _, err := c.Refresh(t.Context(), other); err != nil {
 			t.Errorf("somebody else: %v", err)
 		}
 		wait(time.Second)
 		if _, err := c.Refresh(t.Context(), question()); err != nil {
 			t.Errorf("a second later: %v", err)
+		}
+	})
+}
+
+// Many people may be behind one address, a load balancer's even, and all of them
+// come back after lunch.
+func TestManyPeopleBehindOneAddress(t *testing.T) {
+	t.Parallel()
+	bubble(t, slowly(good), func(t *testing.T, _ *api, c *clerk.Client) {
+		var all sync.WaitGroup
+		for i := range 30 {
+			all.Go(func() {
+				r := another(i)
+				r.ClientIP = visitor
+				if _, err := c.Refresh(t.Context(), r); err != nil {
+					t.Errorf("number %d: %v", i, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+// Who has asked for too many nonces that nobody knows is sent for a token, and so
+// is who shares the address; others are not.
+func TestNoncesOfOneClient(t *testing.T) {
+	t.Parallel()
+	bubble(t, clerkKnows, func(t *testing.T, _ *api, c *clerk.Client) {
+		flood(t, c, 20, visitor)
+		if c.NoncesWork(visitor) || !c.NoncesWork(netip.MustParseAddr("203.0.113.77")) {
+			t.Errorf("for the visitor %v, for another %v", c.NoncesWork(visitor), c.NoncesWork(netip.MustParseAddr("203.0.113.77")))
 		}
 	})
 }
@@ -197,8 +228,8 @@ func TestBudgetsAreApart(t *testing.T) {
 		for i := range 100 {
 			_, _ = c.HandshakePayload(t.Context(), fmt.Sprint("good", i), netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}))
 		}
-		if n := len(a.asked()); n != 20 || c.NoncesWork() {
-			t.Errorf("%d look-ups, want 20; nonces work: %v", n, c.NoncesWork())
+		if n := len(a.asked()); n != 20 || c.NoncesWork(visitor) {
+			t.Errorf("%d look-ups, want 20; nonces work: %v", n, c.NoncesWork(visitor))
 		}
 		if got := a.observed(); !strings.HasSuffix(got, "handshake_payload budget") {
 			t.Errorf("observed %q", got)
@@ -207,7 +238,7 @@ func TestBudgetsAreApart(t *testing.T) {
 			t.Errorf("refresh: %v", err)
 		}
 		wait(time.Second)
-		if _, err := c.HandshakePayload(t.Context(), "good-later", visitor); err != nil || !c.NoncesWork() {
+		if _, err := c.HandshakePayload(t.Context(), "good-later", visitor); err != nil || !c.NoncesWork(visitor) {
 			t.Errorf("a second later: %v", err)
 		}
 	})

@@ -75,7 +75,8 @@ type Client struct {
 	refreshes, payloads, revocations *shared
 
 	refreshBudget, nonceBudget *rate.Limiter
-	refreshers, visitors       *visitors
+	sessions                   *visitors[string]
+	visitors                   *visitors[netip.Prefix]
 	trouble                    deadline // see nonceTrouble
 }
 
@@ -100,14 +101,14 @@ func New(cfg Config) (*Client, error) {
 		revocations:   newShared(EndpointRevokeSession, cfg.Now, func(*Error) time.Duration { return 0 }),
 		refreshBudget: q.refreshes.limiter(),
 		nonceBudget:   q.nonces.limiter(),
-		refreshers:    newVisitors(q.misses),
-		visitors:      newVisitors(q.misses),
+		sessions:      newVisitors[string](q.misses),
+		visitors:      newVisitors[netip.Prefix](q.misses),
 	}, nil
 }
 
 // Refresh asks for a fresh token and returns the Set-Cookie lines that carry it,
-// as Clerk wrote them. Refusals cost the client: who collects too many of them is
-// not asked about any more for a while. Requests with the same session, expired token, refresh
+// as Clerk wrote them. Refusals cost the session: one that collects too many of them
+// is not asked about any more for a while. Requests with the same session, expired token, refresh
 // token and origin share one call and its answer. ctx ends the waiting and not
 // the call, which others wait for too. The error is an *[Error].
 func (c *Client) Refresh(ctx context.Context, r Refresh) ([]string, error) {
@@ -115,7 +116,7 @@ func (c *Client) Refresh(ctx context.Context, r Refresh) ([]string, error) {
 		return nil, err
 	}
 	return c.refreshes.get(ctx, r.key(), func(ctx context.Context) ([]string, *Error) {
-		leave, ok := c.refreshers.enter(r.ClientIP)
+		leave, ok := c.sessions.enter(r.SessionID)
 		if !ok {
 			return nil, c.unsent(EndpointRefresh, NotAllowed)
 		}
@@ -139,7 +140,7 @@ func (c *Client) HandshakePayload(ctx context.Context, nonce string, client neti
 		return nil, &Error{Endpoint: EndpointHandshakePayload, Code: codeNotFound, Cause: errNonceForm}
 	}
 	return c.payloads.get(ctx, keyOf(nonce), func(ctx context.Context) ([]string, *Error) {
-		leave, ok := c.visitors.enter(client)
+		leave, ok := c.visitors.enter(prefixOf(client))
 		if !ok {
 			return nil, c.unsent(EndpointHandshakePayload, NotAllowed)
 		}
@@ -160,11 +161,11 @@ func (c *Client) lookUp(ctx context.Context, nonce string) ([]string, *Error) {
 	return brought.Lines, err
 }
 
-// NoncesWork reports whether a nonce could be looked up now. While it could not, a
-// handshake is better asked for a token, which needs no look-up.
-func (c *Client) NoncesWork() bool {
+// NoncesWork reports whether a nonce could be looked up now for client. While it
+// could not, a handshake is better asked for a token, which needs no look-up.
+func (c *Client) NoncesWork(client netip.Addr) bool {
 	now := time.Now()
-	return !c.breaker.blocks(now) && c.nonceBudget.TokensAt(now) >= 1 && !c.trouble.ahead(now)
+	return c.visitors.welcomes(prefixOf(client)) && !c.breaker.blocks(now) && c.nonceBudget.TokensAt(now) >= 1 && !c.trouble.ahead(now)
 }
 
 // RevokeSession ends a session at Clerk; no new token is made for it. The error is

@@ -43,7 +43,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 			t.Parallel()
 			c, err := clerk.New(test.cfg)
 			if test.want == "" {
-				if err != nil || !c.NoncesWork() {
+				if err != nil || !c.NoncesWork(visitor) {
 					t.Errorf("got %v", err)
 				}
 				return

@@ -139,7 +139,7 @@ func TestTheEmulatorWithAnotherKey(t *testing.T) {
 	for endpoint, ask := range asks(t, c) {
 		_, err := ask()
 		wantCode(t, err, http.StatusUnauthorized, "clerk_key_invalid")
-		if endpoint == clerk.EndpointHandshakePayload && c.NoncesWork() {
+		if endpoint == clerk.EndpointHandshakePayload && c.NoncesWork(visitor) {
 			t.Error("nonces work with a key that Clerk does not know")
 		}
 	}

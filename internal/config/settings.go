@@ -60,7 +60,8 @@ type settings struct {
 
 	// The domain of a satellite application: a host name; with a pk_test_ key
 	// host:port too. With a pk_live_ key the Frontend API is then
-	// clerk.<domain>. Used with CLERK_IS_SATELLITE only.
+	// clerk.<domain>. Without CLERK_IS_SATELLITE only Clerk's JavaScript is
+	// told of it.
 	// Default: none.
 	Domain string `env:"CLERK_DOMAIN" example:"satellite.example"`
 
@@ -145,7 +146,9 @@ type settings struct {
 	// URL, or http with a loopback address, without a final "/".
 	// Default: as the publishable key says; beside it, when they are set,
 	// https://clerk.<CLERK_DOMAIN> of a live satellite, and CLERK_PROXY_URL (a
-	// path on every origin of AUTHPROXY_PUBLIC_URL).
+	// path on every origin of AUTHPROXY_PUBLIC_URL). With an issuer that is
+	// none of these, sessions are verified and not renewed, and only cookies
+	// without a suffix are read.
 	Issuer string `env:"AUTHPROXY_ISSUER" example:"https://clerk.example.com"`
 
 	// Where the key set is fetched: an https URL, or http with a loopback

@@ -1,12 +1,13 @@
 package main
 
 const (
-	atGate    = "./internal/gate"
-	atSession = "./internal/session"
-	atHeaders = "./headers"
-	atKeys    = "./jwks"
-	atProxy   = "./proxy"
-	atRoute   = "./internal/route"
+	atGate      = "./internal/gate"
+	atHandshake = "./internal/handshake"
+	atSession   = "./internal/session"
+	atHeaders   = "./headers"
+	atKeys      = "./jwks"
+	atProxy     = "./proxy"
+	atRoute     = "./internal/route"
 )
 
 // defences is the list. A text that stands no longer in its file stops the run,
@@ -25,7 +26,7 @@ func defences() []defence {
 		{"signature", "internal/session/verify.go",
 			"return err == nil && bytes.Equal(payload, c.payload)", "return err == nil || bytes.Equal(payload, nil)", atSession, "TestThreat|TestVerify"},
 		{"token class", "internal/session/verify.go",
-			"if refusal := classOf(c); refusal != nil {\n\t\treturn nil, refusal\n\t}\n\tif c.names", "if c.names", atSession, "TestThreat"},
+			"return v.verify(ctx, token, classOf)", "return v.verify(ctx, token, func(*compact) *authproxy.Refusal { return nil })", atSession, "TestThreat"},
 		{"authorized party", "internal/session/check.go",
 			`id.AuthorizedParty == "" || !slices.Contains(parties, id.AuthorizedParty)`, `false`, atSession, "TestThreatParties"},
 		{"issuer", "internal/session/check.go",
@@ -35,7 +36,7 @@ func defences() []defence {
 		{"one Authorization field", "internal/session/token.go",
 			"if len(fields) > 1 {", "if false {", atSession, "TestThreatAuthorization"},
 		{"a key set per generation", "internal/gate/credential.go",
-			"session.FingerprintOf(p.Token, generation)", "session.FingerprintOf(p.Token, 0*generation)", atGate, "TestKeyChangeEndsCachedTokens"},
+			"Verifier.Verify, session.FingerprintOf(token, generation)", "Verifier.Verify, session.FingerprintOf(token, 0*generation)", atGate, "TestKeyChangeEndsCachedTokens"},
 
 		// The decision.
 		{"checks on cached tokens", "internal/gate/credential.go",
@@ -55,8 +56,37 @@ func defences() []defence {
 		{"Clerk's parameters stay behind", "internal/route/redirect.go",
 			`(strings.HasPrefix(decoded, "__clerk_") ||`, `(strings.HasPrefix(decoded, "__never_") ||`, atGate, "TestRedirects"},
 		{"invalid sessions are not redirected", "internal/gate/gate.go",
-			`return c.request.PageLoad() && p.Token == "" && p.Malformed == nil &&
-		(refusal.Reason == authproxy.SessionTokenAndUATMissing || refusal.Reason == authproxy.SessionTokenMissing)`, `return c.request.PageLoad()`, atGate, "TestDecide"},
+			`refusal.Reason == authproxy.SessionTokenAndUATMissing && c.presented.Token == ""`, `true`, atGate, "TestDecide"},
+
+		// Renewal.
+		{"payloads from cookies in production", "internal/session/token.go",
+			"case !v.instance.Production:\n\t\tp.Nonce", "case true:\n\t\tp.Nonce", atSession, "TestFindHandshake"},
+		{"payloads on page loads", "internal/gate/credential.go",
+			`in.Returning = (p.Nonce != "" || p.Handshake != "") && (in.Navigation || how.AsClerk)`, `in.Returning = p.Nonce != "" || p.Handshake != ""`, "./internal/threats", "TestThreat/HS-04"},
+		{"handshake tokens of now", "internal/session/handshake.go",
+			"if refusal := v.checkTimes(id, v.skew); refusal != nil {", "if refusal := v.checkTimes(id, v.skew); refusal != nil && false {", atSession, "TestThreatHandshakeToken"},
+		{"handshake tokens of our issuer", "internal/session/handshake.go",
+			`if _, present := c.claims["iss"]; present {`, `if false {`, atSession, "TestThreatHandshakeToken"},
+		{"the same session after a refresh", "internal/gate/renew.go",
+			"(v.identity.UserID != old.UserID || v.identity.SessionID != old.SessionID)", "old == nil", "./internal/app", "TestBrokenClerk"},
+		{"refresh for pages of ours", "internal/gate/credential.go",
+			"MayRefresh: how.AsClerk || r.SafeMethod() || c.sameOrigin(),", "MayRefresh: true,", "./internal/app", "TestRefreshOfOtherMethods"},
+		{"the refresh token is part of the question", "internal/clerk/refresh.go",
+			"keyOf(r.SessionID, r.ExpiredToken, r.RefreshToken, r.Origin)", "keyOf(r.SessionID, r.ExpiredToken, r.Origin)", "./internal/clerk", "Test"},
+		{"no token in addresses", "internal/handshake/location.go",
+			`w.Token != "" && (w.Development || w.AsClerk)`, `w.Token != ""`, atHandshake, "Test"},
+		{"three handshakes", "internal/handshake/table.go",
+			"return !in.AsClerk && in.Count >= MaxHandshakes }", "return false }", atHandshake, "Test"},
+		{"only Clerk's cookies", "internal/handshake/directives.go",
+			"	default:\n		return nil, false\n", "	default:\n", atHandshake, "TestDirectives"},
+		{"cookies for our hosts", "internal/handshake/directives.go",
+			`if c.Domain != "" && !covers(strings.TrimPrefix(c.Domain, "."), j.Origin.Host) {`, `if false {`, atHandshake, "TestDirectives"},
+		{"synchronisation with origins of ours", "internal/gate/renew.go",
+			"return c.trusted(authproxy.Origin{Scheme: to.Scheme, Host: host.Origin(to.Scheme)}.String())", `return host.Name != ""`, atGate, "TestDevelopmentCalls"},
+		{"signing out from pages of ours", "internal/account/signout.go",
+			"if !sameOrigin(r.Header, d.Origin) {", "if false {", "./internal/account", "TestSignOutIsSameOrigin"},
+		{"renewed answers are private", "proxy/personal.go",
+			`"private, no-store"`, `"public"`, atProxy, "Test"},
 
 		// The path.
 		{"dot segments", "internal/route/path.go",

@@ -41,7 +41,7 @@ func (c *question) input() handshake.Input {
 	in.Navigation = r.PageLoad() && (how.AsClerk || !speculative(r))
 	in.RedirectURLInQuery = p.RedirectURL != "" && c.mayFollow(p.RedirectURL)
 	in.Returning = (p.Nonce != "" || p.Handshake != "") && (in.Navigation || how.AsClerk)
-	in.Tidy = p.CountInQuery && p.Counted && in.Navigation && !how.Satellite
+	in.Tidy = p.CountInQuery && p.Counted && in.Navigation
 	in.CrossOriginReferer = handshake.ForeignReferer(r.Header.Get("Referer"), c.decision.Origin, *how.Instance, c.frontend())
 	return in
 }

@@ -36,7 +36,7 @@ func (c *question) openPayload(ctx context.Context) (p *handshake.Payload) {
 		}
 	}
 	if p.Refusal != nil {
-		c.decision.Renewal = authproxy.Renewal{Reason: p.Refusal.Reason, Outcome: authproxy.RenewalFailed}
+		c.note(p.Refusal.Reason, authproxy.RenewalFailed)
 	}
 	return p
 }
@@ -157,7 +157,11 @@ func codeOf(err error) string {
 // renewed notes the cookies of a session that was renewed, or is over.
 func (c *question) renewed(d handshake.Directives, reason authproxy.Reason, outcome authproxy.RenewalOutcome) {
 	c.decision.SetCookies = append(c.decision.SetCookies, d.SetCookies...)
-	c.decision.Renewal = authproxy.Renewal{Reason: reason, Outcome: outcome}
+	c.note(reason, outcome)
+}
+
+func (c *question) note(reason authproxy.Reason, outcome authproxy.RenewalOutcome) {
+	c.decision.Renewals = append(c.decision.Renewals, authproxy.Renewal{Reason: reason, Outcome: outcome})
 }
 
 // keepCount takes the count of handshakes away when a page load comes to an end.
@@ -175,6 +179,7 @@ func (c *question) keepCount(action handshake.Action) {
 func (c *question) askClerk(action handshake.Action) authproxy.Decision {
 	how := &c.gate.cfg.Renewal
 	count := c.presented.Count + 1
+	c.note(action.Refusal.Reason, authproxy.RenewalStarted)
 	d := c.deny(action.Refusal)
 	d.Action = authproxy.Handshake
 	d.Location = c.way(action.Refusal.Reason, count)
@@ -184,7 +189,6 @@ func (c *question) askClerk(action handshake.Action) authproxy.Decision {
 	case !c.presented.Counted:
 		d.SetCookies = append(d.SetCookies, handshake.Counter(0, c.secure(), false))
 	}
-	d.Renewal = authproxy.Renewal{Reason: action.Refusal.Reason, Outcome: authproxy.RenewalStarted}
 	return d
 }
 
@@ -216,7 +220,7 @@ func (c *question) way(reason authproxy.Reason, count int) string {
 	way := handshake.Way{
 		AsClerk: how.AsClerk, Frontend: c.frontend(), Back: back, Suffixed: c.presented.Suffixed, Reason: reason,
 		Development: !how.Instance.Production, Token: token, DevBrowser: c.presented.DevBrowser,
-		Nonce: how.AsClerk || how.Clerk != nil && how.Clerk.NoncesWork(), Count: count,
+		Nonce: how.AsClerk || how.Clerk != nil && how.Clerk.NoncesWork(c.request.ClientIP), Count: count,
 	}
 	if target, ok := how.Organizations.Target(c.request.Path); ok {
 		id := target.Query()
@@ -244,17 +248,20 @@ func (c *question) tidy(action handshake.Action) authproxy.Decision {
 	}
 	d := c.decision
 	d.Action = authproxy.Handshake
-	count := c.presented.Count
+	count, address := c.presented.Count, c.address()
+	if c.facts.Satellite && !c.facts.AsClerk {
+		address = address.Synchronised()
+	}
 	switch {
 	case c.facts.AsClerk:
-		d.Location = c.address().String("__clerk_handshake", "__clerk_help", "__clerk_db_jwt", "__clerk_handshake_nonce")
+		d.Location = address.String("__clerk_handshake", "__clerk_help", "__clerk_db_jwt", "__clerk_handshake_nonce")
 	case c.presented.Counted && (!c.facts.Development || action.Session != handshake.InPayload):
-		d.Location = c.address().Clean(0)
+		d.Location = address.Clean(0)
 		if count > 0 { // else what was not to be had would be asked for again, and again
 			d.SetCookies = append(d.SetCookies, handshake.Counter(count, c.secure(), false))
 		}
 	default:
-		d.Location = c.address().Clean(count)
+		d.Location = address.Clean(count)
 	}
 	return d
 }
@@ -269,7 +276,7 @@ func reasonOf(r *authproxy.Refusal) authproxy.Reason {
 // explain ends a chain of handshakes that leads nowhere.
 func (c *question) explain(action handshake.Action) authproxy.Decision {
 	refusal := *action.Refusal
-	c.decision.Renewal = authproxy.Renewal{Reason: refusal.Reason, Outcome: authproxy.RenewalStopped}
+	c.note(refusal.Reason, authproxy.RenewalStopped)
 	if c.passesAnyway(&refusal) {
 		return c.anonymous(&refusal)
 	}

@@ -290,11 +290,11 @@ func TestExplanation(t *testing.T) {
 		page("/x?__clerk_redirect_count=1", "Cookie", "__client_uat=1795371100; __clerk_redirect_count=7"),
 	} {
 		d := newGate(t, nil).Decide(context.Background(), request)
-		if d.Action != authproxy.Deny || d.Reason != authproxy.ClientUATButNoSessionToken || d.Renewal.Outcome != authproxy.RenewalStopped || !strings.Contains(d.Detail, "browser") {
+		if d.Action != authproxy.Deny || d.Reason != authproxy.ClientUATButNoSessionToken || !d.Stopped() || !strings.Contains(d.Detail, "browser") {
 			t.Errorf("%+v", d)
 		}
 		optional := newGate(t, func(c *gate.Config, _ *session.Config) { c.Optional = true })
-		if d := optional.Decide(context.Background(), request); d.Action != authproxy.Allow || d.SignedIn() || d.Renewal.Outcome != authproxy.RenewalStopped {
+		if d := optional.Decide(context.Background(), request); d.Action != authproxy.Allow || d.SignedIn() || !d.Stopped() {
 			t.Errorf("optional: %+v", d)
 		}
 	}

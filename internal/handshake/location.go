@@ -16,9 +16,9 @@ const apiVersion = "2026-05-12"
 // keep, and which lives for two seconds, less than a handshake over a slow link.
 const countParameter = "__clerk_redirect_count"
 
-// longestAddress bounds the way back, in bytes; behind a longer path the query is
-// forgotten rather than cut.
-const longestAddress = 4096
+// longestAddress bounds the way back, in bytes; of a longer one the query is
+// forgotten rather than cut. It has to be the request line of somebody else.
+const longestAddress = 8000
 
 // Address is the address of the request, as the browser sees it.
 type Address struct {
@@ -112,6 +112,21 @@ func (a Address) Clean(count int) string {
 		separator = "&"
 	}
 	return clean + separator + fmt.Sprintf("%s=%d", countParameter, count)
+}
+
+// Synchronised is the address of a satellite that has heard from the primary: it
+// says so, where it said that it still has to ask.
+func (a Address) Synchronised() Address {
+	const name = "__clerk_synced"
+	rest := dropParameters(a.Query, []string{name})
+	switch {
+	case rest == a.Query:
+	case rest == "":
+		a.Query = name + "=true"
+	default:
+		a.Query = rest + "&" + name + "=true"
+	}
+	return a
 }
 
 func dropParameters(query string, names []string) string {

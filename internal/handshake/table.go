@@ -68,7 +68,10 @@ var table = []transition{
 	{returning, "its session is not good", func(in *Input) bool { return in.Returned.Refusal != nil }, satellite, "", nil},
 	{returning, "a session", nil, returned, "", nil},
 
-	{returned, "the address needs cleaning", func(in *Input) bool { return in.Development || in.Tidy }, "", ToCleanURL, nil},
+	// A satellite that hears of nobody would ask again, at an address that is clean.
+	{returned, "the address needs cleaning", func(in *Input) bool {
+		return in.Development || in.Tidy && (in.Payload.Session || !in.Satellite)
+	}, "", ToCleanURL, nil},
 	{returned, "a session", func(in *Input) bool { return in.Payload.Session }, "", SignedIn, nil},
 	{returned, "nobody is signed in", nil, "", SignedOut, nil},
 

@@ -91,8 +91,8 @@ func trouble(x *proxy.Exchange) []slog.Attr {
 	if x.Err != nil {
 		attrs = append(attrs, slog.String("error", clip(x.Err.Error(), 512)))
 	}
-	if renewal := x.Decision.Renewal.Outcome; renewal != "" {
-		attrs = append(attrs, slog.String("renewal", string(renewal)))
+	if n := len(x.Decision.Renewals); n > 0 {
+		attrs = append(attrs, slog.String("renewal", string(x.Decision.Renewals[n-1].Outcome)))
 	}
 	if x.Upgraded {
 		attrs = append(attrs, slog.Bool("upgraded", true))

@@ -62,7 +62,7 @@ func TestTrouble(t *testing.T) {
 	t.Parallel()
 	m := line(t, "info", &proxy.Exchange{
 		Detail: "seen", Err: errors.New("inside"), Upgraded: true, Cut: true, Stripped: []string{"identity"}, Panic: []byte("stack"),
-		Decision: authproxy.Decision{Renewal: authproxy.Renewal{Outcome: authproxy.RenewalRefreshed}},
+		Decision: authproxy.Decision{Renewals: []authproxy.Renewal{{Outcome: authproxy.RenewalRefreshed}}},
 		ClientIP: netip.MustParseAddr("192.0.2.1"), Duration: 1500 * time.Microsecond,
 	})
 	if m["detail"] != "seen" || m["error"] != "inside" || m["upgraded"] != true || m["cut"] != true || m["stack"] != "stack" || m["renewal"] != "refreshed" ||

@@ -13,7 +13,7 @@ import (
 func clerkName(name string) bool {
 	return name == "__session" || strings.HasPrefix(name, "__session_") ||
 		name == "__client_uat" || strings.HasPrefix(name, "__client_uat_") ||
-		strings.HasPrefix(name, "__clerk_") || refreshName(name)
+		strings.HasPrefix(name, "__clerk_") || name == "clerk_active_context" || refreshName(name)
 }
 
 func refreshName(name string) bool {
