@@ -41,6 +41,10 @@ type Config struct {
 	// answer will carry: a cookie that stays has its new value already.
 	StripCookies func(h http.Header, set []string)
 
+	// StripQuery takes out of the query what must not reach the upstream; nil
+	// leaves it as it is. What it returns unchanged is sent byte for byte.
+	StripQuery func(query string) string
+
 	// Reserved answers a request on RouteReserved that the Decision allows; nil
 	// is 404. It may hand a refusal to Handler.Respond.
 	Reserved func(w http.ResponseWriter, r *http.Request, d authproxy.Decision)

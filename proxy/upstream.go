@@ -38,6 +38,9 @@ func (x *pass) forward() {
 		return
 	}
 	target, refusal := outgoingURL(x.h.base, x.r.RequestURI)
+	if refusal == nil && cfg.StripQuery != nil {
+		target.RawQuery = cfg.StripQuery(target.RawQuery)
+	}
 	if refusal == nil && cfg.MaxBodyBytes > 0 && x.r.ContentLength > cfg.MaxBodyBytes {
 		refusal = tooLarge(cfg.MaxBodyBytes)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/manageros/authproxy/internal/clerk"
 	"github.com/manageros/authproxy/internal/config"
 	"github.com/manageros/authproxy/internal/gate"
+	"github.com/manageros/authproxy/internal/handshake"
 	"github.com/manageros/authproxy/internal/reqlog"
 	"github.com/manageros/authproxy/internal/session"
 	"github.com/manageros/authproxy/jwks"
@@ -193,7 +194,8 @@ func (a *App) newProxy(owner *headers.Owner) (*proxy.Handler, error) {
 	handler, err = proxy.New(proxy.Config{
 		Decider: a.gate, Upstream: cfg.Upstream.URL, UpstreamTLS: upstreamTLS,
 		Owner: owner, Peers: headers.NewPeers(cfg.Public.TrustedProxies), StripCookies: strip,
-		Reserved: pages.Serve, SignInPath: signIn, SignOutPath: account.SignOutPath,
+		StripQuery: a.stripQuery(),
+		Reserved:   pages.Serve, SignInPath: signIn, SignOutPath: account.SignOutPath,
 		MaxBodyBytes: cfg.Limits.MaxBodyBytes, UpstreamTimeout: cfg.Limits.UpstreamTimeout,
 		IdleTimeout: cfg.Limits.IdleTimeout, StreamMaxAge: cfg.Limits.StreamMaxAge,
 		Hooks: proxy.Hooks{
@@ -208,6 +210,15 @@ func (a *App) newProxy(owner *headers.Owner) (*proxy.Handler, error) {
 		},
 	})
 	return handler, err
+}
+
+// stripQuery keeps what a handshake brings from a Clerk SDK behind us: it would read
+// it in production, too, where anybody can write a link with it.
+func (a *App) stripQuery() func(string) string {
+	if i := a.instance(); i == nil || !i.Production {
+		return nil
+	}
+	return handshake.WithoutPayload
 }
 
 // accountConfig is what the pages under /_authproxy/ need to know.

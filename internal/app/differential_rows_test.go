@@ -284,14 +284,18 @@ var rows = []row{
 		return x.now
 	}},
 	{name: "the address after a handshake", after: func(x *explained) outcome {
-		needsCleaning := x.generated.genes.get("count in query") != "" && x.counted() && x.navigation() && x.is("topology", "")
+		needsCleaning := x.generated.genes.get("count in query") != "" && x.counted() && x.navigation()
 		o, fits := x.now, false
 		switch brought := len(o.SetCookies) > 0; {
 		case !needsCleaning || x.bearer() || x.refreshedNow():
 		case o.State == "signed-in", o.State == "pending":
 			fits = brought || !x.mayBeAskedAgain()
 		case o.State == "signed-out":
+			// A satellite that hears of nobody stays where it is: it would ask again.
 			fits = brought || o.Reason == string(authproxy.SessionTokenAndUATMissing)
+			if !x.is("topology", "") && (brought && x.production() || !brought && x.synced() != "true") {
+				fits = false
+			}
 			if !brought {
 				o.Reason = ""
 			}
@@ -406,9 +410,9 @@ func counting(x *explained) outcome {
 	case o.State == "handshake" && o.Reason == string(authproxy.SatelliteNeedsSyncing):
 		o.Location = withPair(o.Location, "__clerk_redirect_url=", canonicalBy(x.asked.clean(count+1), " "))
 	case o.State == "returned" && x.counted() && !payloadInAddress:
-		o.Location = canonical(x.asked.clean(0))
+		o.Location = canonical(x.synchronised(x.asked.clean(0)))
 	case o.State == "returned":
-		o.Location = canonical(x.asked.clean(count))
+		o.Location = canonical(x.synchronised(x.asked.clean(count)))
 	}
 	switch {
 	case o.State == "handshake" && !x.counted():
@@ -423,6 +427,21 @@ func counting(x *explained) outcome {
 		o.SetCookies = nil
 	}
 	return o
+}
+
+// synchronised is what a satellite says when it has heard from the primary.
+func (x *explained) synchronised(address string) string {
+	if x.is("topology", "") {
+		return address
+	}
+	return strings.ReplaceAll(address, "__clerk_synced=false", "__clerk_synced=true")
+}
+
+// synced is what the address says about it.
+func (x *explained) synced() string {
+	_, query, _ := strings.Cut(x.asked.URL, "?")
+	values, _ := url.ParseQuery(query)
+	return values.Get("__clerk_synced")
 }
 
 // clean is the address without the traces of a handshake, and with a count.

@@ -251,6 +251,28 @@ func TestSatelliteComesToRest(t *testing.T) {
 	}
 }
 
+// TestPayloadsInTheAddressStayHere: in production a Clerk SDK behind us would take
+// a handshake out of a link that anybody wrote.
+func TestPayloadsInTheAddressStayHere(t *testing.T) {
+	t.Parallel()
+	var target string
+	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { target = r.RequestURI }))
+	t.Cleanup(upstream.Close)
+	a, _ := renewing(t, "http://127.0.0.1:1", "AUTHPROXY_UPSTREAM="+upstream.URL)
+	for asked, want := range map[string]string{
+		"/orders?a=%20&__clerk_handshake=x&b;c&%5F_clerk_handshake_nonce=n": "/orders?a=%20&b;c",
+		"/orders?__clerk_handshake=x":                                       "/orders?",
+		"/orders?a=1&__clerk_handshakes=x&&":                                "/orders?a=1&__clerk_handshakes=x&&",
+	} {
+		r := stale(http.MethodGet, sessionOf(time.Minute, nil))
+		r.RequestURI = asked
+		r.URL.Path, r.URL.RawQuery, _ = strings.Cut(asked, "?")
+		if res := answered(a, r); res.StatusCode != http.StatusOK || target != want {
+			t.Errorf("%s: %s, the upstream is asked for %s", asked, res.Status, target)
+		}
+	}
+}
+
 // TestHandshakeBack: the request that comes back with a payload is served with the
 // session in it; without a way to look a nonce up, the payload is asked for as a
 // token.

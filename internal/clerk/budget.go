@@ -20,7 +20,9 @@ func (b bucket) limiter() *rate.Limiter { return rate.NewLimiter(b.perSecond, b.
 // quota is what may be asked of Clerk.
 type quota struct {
 	refreshes, nonces bucket // everybody together
-	misses            bucket // refused refreshes of one session, look-ups without a result of one client
+	revocations       bucket // everybody together
+	misses            bucket // look-ups without a result, of one client
+	session           bucket // refreshes of one session, which needs one a minute
 }
 
 // quotaOf leaves more than half of what Clerk allows to others that use the same
@@ -29,9 +31,9 @@ type quota struct {
 // for refreshes: without one a form is lost, while a handshake does without nonces.
 func quotaOf(secretKey string) quota {
 	if strings.HasPrefix(secretKey, "sk_live_") {
-		return quota{refreshes: bucket{33, 40}, nonces: bucket{10, 20}, misses: bucket{1, 10}}
+		return quota{refreshes: bucket{27, 30}, nonces: bucket{10, 20}, revocations: bucket{5, 20}, misses: bucket{1, 10}, session: bucket{0.2, 10}}
 	}
-	return quota{refreshes: bucket{2.5, 10}, nonces: bucket{0.5, 8}, misses: bucket{0.5, 5}}
+	return quota{refreshes: bucket{2, 8}, nonces: bucket{0.5, 6}, revocations: bucket{0.5, 5}, misses: bucket{0.5, 5}, session: bucket{0.2, 5}}
 }
 
 // maxVisitors bounds how many clients are told apart.

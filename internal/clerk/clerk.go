@@ -59,6 +59,8 @@ const (
 	rememberRefresh = 20 * time.Second
 	rememberRefusal = 5 * time.Second
 	rememberPayload = 10 * time.Second
+	// A session that has ended stays so.
+	rememberRevocation = time.Minute
 )
 
 // nonceTrouble is how long handshakes do without nonces after Clerk could not
@@ -75,6 +77,7 @@ type Client struct {
 	refreshes, payloads, revocations *shared
 
 	refreshBudget, nonceBudget *rate.Limiter
+	revocationBudget           *rate.Limiter
 	sessions                   *visitors[string]
 	visitors                   *visitors[netip.Prefix]
 	trouble                    deadline // see nonceTrouble
@@ -98,17 +101,19 @@ func New(cfg Config) (*Client, error) {
 		breaker:       newBreaker(),
 		refreshes:     newShared(EndpointRefresh, cfg.Now, refreshLife),
 		payloads:      newShared(EndpointHandshakePayload, cfg.Now, payloadLife),
-		revocations:   newShared(EndpointRevokeSession, cfg.Now, func(*Error) time.Duration { return 0 }),
+		revocations:   newShared(EndpointRevokeSession, cfg.Now, revocationLife),
 		refreshBudget: q.refreshes.limiter(),
 		nonceBudget:   q.nonces.limiter(),
-		sessions:      newVisitors[string](q.misses),
-		visitors:      newVisitors[netip.Prefix](q.misses),
+
+		revocationBudget: q.revocations.limiter(),
+		sessions:         newVisitors[string](q.session),
+		visitors:         newVisitors[netip.Prefix](q.misses),
 	}, nil
 }
 
 // Refresh asks for a fresh token and returns the Set-Cookie lines that carry it,
-// as Clerk wrote them. Refusals cost the session: one that collects too many of them
-// is not asked about any more for a while. Requests with the same session, expired token, refresh
+// as Clerk wrote them. One session that needs too many is not asked about any more for
+// a while. Requests with the same session, expired token, refresh
 // token and origin share one call and its answer. ctx ends the waiting and not
 // the call, which others wait for too. The error is an *[Error].
 func (c *Client) Refresh(ctx context.Context, r Refresh) ([]string, error) {
@@ -124,7 +129,7 @@ func (c *Client) Refresh(ctx context.Context, r Refresh) ([]string, error) {
 		err := c.ask(ctx, c.refreshBudget, call{
 			endpoint: EndpointRefresh, method: http.MethodPost, path: r.path(), params: r.params(), reply: fresh,
 		})
-		leave(err != nil && err.refused())
+		leave(err == nil || err.refused())
 		return fresh.Lines, err
 	})
 }
@@ -176,7 +181,7 @@ func (c *Client) RevokeSession(ctx context.Context, sessionID string) error {
 		return &Error{Endpoint: EndpointRevokeSession, Code: codeNotFound, Cause: errSessionForm}
 	}
 	_, err := c.revocations.get(ctx, keyOf(sessionID), func(ctx context.Context) ([]string, *Error) {
-		return nil, c.ask(ctx, nil, call{
+		return nil, c.ask(ctx, c.revocationBudget, call{
 			endpoint: EndpointRevokeSession, method: http.MethodPost, path: "/sessions/" + url.PathEscape(sessionID) + "/revoke",
 			params: &struct{ sdk.APIParams }{}, reply: &session{wanted: sessionID},
 		})
@@ -193,6 +198,13 @@ func refreshLife(err *Error) time.Duration {
 	default:
 		return 0 // a failure of Clerk's; the breaker knows what to do
 	}
+}
+
+func revocationLife(err *Error) time.Duration {
+	if err == nil || err.refused() {
+		return rememberRevocation
+	}
+	return 0
 }
 
 func payloadLife(err *Error) time.Duration {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
+	"strings"
 
 	sdk "github.com/clerk/clerk-sdk-go/v2"
 )
@@ -24,6 +26,12 @@ type Refresh struct {
 // take for its own.
 var sessionForm = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 
+// refreshForm reports whether a cookie may hold a refresh token: whoever writes
+// something else into it must not make us send it.
+func refreshForm(token string) bool {
+	return token != "" && len(token) <= 4096 && !strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
 // check returns nil, or what Clerk's JavaScript SDK calls it when something is
 // missing.
 func (r *Refresh) check() error {
@@ -31,7 +39,7 @@ func (r *Refresh) check() error {
 	switch {
 	case r.ExpiredToken == "":
 		code = CodeNoToken
-	case r.RefreshToken == "":
+	case !refreshForm(r.RefreshToken):
 		code = CodeNoRefreshToken
 	case !sessionForm.MatchString(r.SessionID):
 		code = CodeNoSession
@@ -44,7 +52,7 @@ func (r *Refresh) check() error {
 // key has the refresh token in it: who has somebody's expired token, and not what
 // goes with it, must not be handed the answer for the one who has both.
 func (r *Refresh) key() key {
-	return keyOf(r.SessionID, r.ExpiredToken, r.RefreshToken, r.Origin)
+	return keyOf(r.SessionID, r.ExpiredToken, r.RefreshToken, r.Origin, strconv.FormatBool(r.Suffixed))
 }
 
 func (r *Refresh) path() string {

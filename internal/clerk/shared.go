@@ -12,7 +12,7 @@ import (
 )
 
 // maxRemembered is above what the budgets can bring while it is remembered.
-const maxRemembered = 512
+const maxRemembered = 1024
 
 // key stands for everything that two questions must have in common to have one
 // answer.

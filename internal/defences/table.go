@@ -13,7 +13,7 @@ const (
 // defences is the list. A text that stands no longer in its file stops the run,
 // so the list follows the code.
 func defences() []defence {
-	return []defence{
+	return append(renewals(), []defence{
 		// The token.
 		{"strict base64url", "internal/session/compact.go",
 			"base64.RawURLEncoding.Strict()", "base64.RawURLEncoding", atSession, "TestThreat"},
@@ -58,36 +58,6 @@ func defences() []defence {
 		{"invalid sessions are not redirected", "internal/gate/gate.go",
 			`refusal.Reason == authproxy.SessionTokenAndUATMissing && c.presented.Token == ""`, `true`, atGate, "TestDecide"},
 
-		// Renewal.
-		{"payloads from cookies in production", "internal/session/token.go",
-			"case !v.instance.Production:\n\t\tp.Nonce", "case true:\n\t\tp.Nonce", atSession, "TestFindHandshake"},
-		{"payloads on page loads", "internal/gate/credential.go",
-			`in.Returning = (p.Nonce != "" || p.Handshake != "") && (in.Navigation || how.AsClerk)`, `in.Returning = p.Nonce != "" || p.Handshake != ""`, "./internal/threats", "TestThreat/HS-04"},
-		{"handshake tokens of now", "internal/session/handshake.go",
-			"if refusal := v.checkTimes(id, v.skew); refusal != nil {", "if refusal := v.checkTimes(id, v.skew); refusal != nil && false {", atSession, "TestThreatHandshakeToken"},
-		{"handshake tokens of our issuer", "internal/session/handshake.go",
-			`if _, present := c.claims["iss"]; present {`, `if false {`, atSession, "TestThreatHandshakeToken"},
-		{"the same session after a refresh", "internal/gate/renew.go",
-			"(v.identity.UserID != old.UserID || v.identity.SessionID != old.SessionID)", "old == nil", "./internal/app", "TestBrokenClerk"},
-		{"refresh for pages of ours", "internal/gate/credential.go",
-			"MayRefresh: how.AsClerk || r.SafeMethod() || c.sameOrigin(),", "MayRefresh: true,", "./internal/app", "TestRefreshOfOtherMethods"},
-		{"the refresh token is part of the question", "internal/clerk/refresh.go",
-			"keyOf(r.SessionID, r.ExpiredToken, r.RefreshToken, r.Origin)", "keyOf(r.SessionID, r.ExpiredToken, r.Origin)", "./internal/clerk", "Test"},
-		{"no token in addresses", "internal/handshake/location.go",
-			`w.Token != "" && (w.Development || w.AsClerk)`, `w.Token != ""`, atHandshake, "Test"},
-		{"three handshakes", "internal/handshake/table.go",
-			"return !in.AsClerk && in.Count >= MaxHandshakes }", "return false }", atHandshake, "Test"},
-		{"only Clerk's cookies", "internal/handshake/directives.go",
-			"	default:\n		return nil, false\n", "	default:\n", atHandshake, "TestDirectives"},
-		{"cookies for our hosts", "internal/handshake/directives.go",
-			`if c.Domain != "" && !covers(strings.TrimPrefix(c.Domain, "."), j.Origin.Host) {`, `if false {`, atHandshake, "TestDirectives"},
-		{"synchronisation with origins of ours", "internal/gate/renew.go",
-			"return c.trusted(authproxy.Origin{Scheme: to.Scheme, Host: host.Origin(to.Scheme)}.String())", `return host.Name != ""`, atGate, "TestDevelopmentCalls"},
-		{"signing out from pages of ours", "internal/account/signout.go",
-			"if !sameOrigin(r.Header, d.Origin) {", "if false {", "./internal/account", "TestSignOutIsSameOrigin"},
-		{"renewed answers are private", "proxy/personal.go",
-			`"private, no-store"`, `"public"`, atProxy, "Test"},
-
 		// The path.
 		{"dot segments", "internal/route/path.go",
 			`if segment == "." || segment == ".." {`, `if segment == "never" {`, atRoute, "TestCheckPath"},
@@ -131,5 +101,5 @@ func defences() []defence {
 			"case err != nil || !loopback(host.Name):", `case err != nil && host.Name == "":`, "./internal/app", "TestDevOnLoopbackOnly"},
 		{"dev refuses live keys", "internal/app/dev.go",
 			`"k_live_") {`, `"k_never_") {`, "./internal/app", "TestDevRefuses"},
-	}
+	}...)
 }

@@ -114,7 +114,8 @@ func New(cfg Config) (*Gate, error) {
 		g.parties = append(g.parties, o.String())
 	}
 	g.parties = append(g.parties, cfg.Parties...)
-	if proxy := cfg.Renewal.ProxyURL; proxy != nil {
+	// A Frontend API that is a whole host is no path of the application.
+	if proxy := cfg.Renewal.ProxyURL; proxy != nil && strings.Trim(proxy.Path, "/") != "" {
 		var err error
 		if g.frontend, err = route.Parse([]string{strings.TrimRight(proxy.EscapedPath(), "/") + "/*"}); err != nil {
 			mistakes = append(mistakes, errors.Join(errors.New("gate: proxy URL "+proxy.String()), err))
@@ -338,17 +339,17 @@ func (c *question) known(ctx context.Context) authproxy.Decision {
 }
 
 // speaker says whose the token is, although something speaks against its session:
-// it ran out, or __client_uat is of another moment. Who signs out has to be out at
-// Clerk, in whatever state the browser's cookies are.
+// it ran out less than a day ago, or __client_uat is of another moment. Who signs out
+// has to be out at Clerk, in whatever state the browser's cookies are.
 func (c *question) speaker(ctx context.Context) (*verified, *authproxy.Refusal) {
 	if c.presented.Token == "" {
 		return nil, nil
 	}
 	v, refusal := c.verify(ctx, c.presented.Token, nil)
 	if refusal == nil {
-		refusal = c.gate.cfg.Verifier.Check(v.identity, c.parties())
+		refusal = c.gate.cfg.Verifier.CheckWithin(v.identity, c.parties(), dayOff)
 	}
-	if refusal != nil && refusal.Reason != authproxy.TokenExpired {
+	if refusal != nil {
 		return nil, refusal
 	}
 	return v, nil
@@ -378,8 +379,14 @@ func (c *question) open() authproxy.Decision {
 // application passes on under a path of ours (CLERK_PROXY_URL).
 func (c *question) isFrontend() bool {
 	proxy := c.gate.cfg.Renewal.ProxyURL
-	return proxy != nil && c.ours && (proxy.Host == "" || c.host.Is(proxy.Scheme, proxy.Host)) &&
+	return c.gate.frontend != nil && c.ours && (proxy.Host == "" || isOrigin(c.decision.Origin, proxy)) &&
 		c.gate.frontend.Match(c.request.Path) == authproxy.RoutePublic
+}
+
+// isOrigin reports whether u is on the origin o, scheme included.
+func isOrigin(o authproxy.Origin, u *url.URL) bool {
+	host, err := route.ParseHost(u.Host)
+	return err == nil && u.Scheme == o.Scheme && host.Origin(u.Scheme) == o.Host
 }
 
 // passAsItIs is the way of the Frontend API: signing in must not need a session,

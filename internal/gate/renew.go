@@ -135,7 +135,7 @@ func (c *question) refresh(ctx context.Context) *authproxy.Refusal {
 	if refusal == nil {
 		refusal = c.gate.cfg.Verifier.Check(v.identity, c.parties())
 	}
-	if refusal == nil && !c.gate.cfg.Renewal.AsClerk && (v.identity.UserID != old.UserID || v.identity.SessionID != old.SessionID) {
+	if refusal == nil && !c.gate.cfg.Renewal.AsClerk && (v.identity.UserID != old.UserID || v.identity.SessionID != old.SessionID || actorOf(v.identity) != actorOf(old)) {
 		refusal = authproxy.Refuse(authproxy.TokenInvalid, "the fresh token is of another session")
 	}
 	if refusal != nil {
@@ -143,6 +143,14 @@ func (c *question) refresh(ctx context.Context) *authproxy.Refusal {
 	}
 	c.refreshed = v
 	return nil
+}
+
+// actorOf is who impersonates; "" is nobody.
+func actorOf(id *authproxy.Identity) string {
+	if id.Actor == nil {
+		return ""
+	}
+	return id.Actor.UserID
 }
 
 // codeOf is what Clerk's Backend API calls an error of it.
@@ -192,6 +200,10 @@ func (c *question) askClerk(action handshake.Action) authproxy.Decision {
 	return d
 }
 
+// longestOrganization bounds what a path puts into the address as an organisation's
+// id or slug, in bytes; Clerk's are far shorter.
+const longestOrganization = 256
+
 // way is where a session with this flaw is renewed.
 func (c *question) way(reason authproxy.Reason, count int) string {
 	how, back := &c.gate.cfg.Renewal, c.address()
@@ -223,8 +235,9 @@ func (c *question) way(reason authproxy.Reason, count int) string {
 		Nonce: how.AsClerk || how.Clerk != nil && how.Clerk.NoncesWork(c.request.ClientIP), Count: count,
 	}
 	if target, ok := how.Organizations.Target(c.request.Path); ok {
-		id := target.Query()
-		way.Organization = &id
+		if id := target.Query(); len(id) <= longestOrganization || how.AsClerk {
+			way.Organization = &id
+		}
 	}
 	return way.URL()
 }

@@ -355,3 +355,31 @@ func TestDevelopmentForgivesTime(t *testing.T) {
 		}
 	}
 }
+
+// TestFrontendIsOnItsOwnOrigin: only the paths of the Frontend API pass as they are,
+// on its own origin, scheme and all; a whole host never does.
+func TestFrontendIsOnItsOwnOrigin(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		proxy, path string
+		passes      bool
+	}{
+		{"/__clerk", "/__clerk/v1/client", true},
+		{"https://app.example.com/__clerk", "/__clerk/v1/client", true},
+		{"https://app.example.com:443/__clerk", "/__clerk/v1/client", true},
+		{"http://app.example.com/__clerk", "/__clerk/v1/client", false},
+		{"https://clerk.example.com/__clerk", "/__clerk/v1/client", false},
+		{"https://app.example.com", "/admin", false},
+		{"/__clerk", "/admin", false},
+		{"/__clerk", "/__clerk/%2e%2e/admin", false},
+	} {
+		proxy, err := url.Parse(tt.proxy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newGate(t, func(c *gate.Config, _ *session.Config) { c.Renewal.ProxyURL = proxy })
+		if d := g.Decide(context.Background(), api("GET", tt.path)); d.KeepCredentials != tt.passes || (d.Action == authproxy.Allow) != tt.passes {
+			t.Errorf("%s %s: %+v", tt.proxy, tt.path, d)
+		}
+	}
+}

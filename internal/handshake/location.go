@@ -114,18 +114,23 @@ func (a Address) Clean(count int) string {
 	return clean + separator + fmt.Sprintf("%s=%d", countParameter, count)
 }
 
+// WithoutPayload is a query without what a handshake brings; one that has nothing of
+// it is as it was.
+func WithoutPayload(query string) string {
+	return dropParameters(query, []string{"__clerk_handshake", "__clerk_handshake_nonce"})
+}
+
 // Synchronised is the address of a satellite that has heard from the primary: it
 // says so, where it said that it still has to ask.
 func (a Address) Synchronised() Address {
-	const name = "__clerk_synced"
-	rest := dropParameters(a.Query, []string{name})
-	switch {
-	case rest == a.Query:
-	case rest == "":
-		a.Query = name + "=true"
-	default:
-		a.Query = rest + "&" + name + "=true"
+	pairs := strings.Split(a.Query, "&")
+	for i, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil && decoded == "__clerk_synced" && value == "false" {
+			pairs[i] = name + "=true"
+		}
 	}
+	a.Query = strings.Join(pairs, "&")
 	return a
 }
 

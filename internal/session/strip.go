@@ -17,7 +17,8 @@ func clerkName(name string) bool {
 }
 
 func refreshName(name string) bool {
-	return name == "__refresh" || strings.HasPrefix(name, "__refresh_") || name == "__client"
+	return name == "__refresh" || strings.HasPrefix(name, "__refresh_") || name == "__client" ||
+		name == "__clerk_handshake" || name == "__clerk_handshake_nonce" // a handshake holds a refresh token
 }
 
 // withoutCookies drops the pieces of one Cookie field in which some parser may
