@@ -33,7 +33,7 @@ func quotaOf(secretKey string) quota {
 	if strings.HasPrefix(secretKey, "sk_live_") {
 		return quota{refreshes: bucket{27, 30}, nonces: bucket{10, 20}, revocations: bucket{5, 20}, misses: bucket{1, 10}, session: bucket{0.2, 10}}
 	}
-	return quota{refreshes: bucket{2, 8}, nonces: bucket{0.5, 6}, revocations: bucket{0.5, 5}, misses: bucket{0.5, 5}, session: bucket{0.2, 5}}
+	return quota{refreshes: bucket{2, 12}, nonces: bucket{0.5, 6}, revocations: bucket{0.3, 3}, misses: bucket{0.5, 5}, session: bucket{0.2, 10}}
 }
 
 // maxVisitors bounds how many clients are told apart.

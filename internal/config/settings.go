@@ -68,7 +68,9 @@ type settings struct {
 	// true: this application is on another domain than the one where people
 	// sign in. It needs CLERK_DOMAIN or CLERK_PROXY_URL, and with a pk_test_
 	// key CLERK_SIGN_IN_URL. The sign-in page is then on the primary domain,
-	// never on an origin of our own.
+	// never on an origin of our own. With a pk_test_ key it must need a
+	// session if authproxy stands before it, which answers the satellite then
+	// and names its origin in AUTHPROXY_AUTHORIZED_PARTIES.
 	Satellite flag `env:"CLERK_IS_SATELLITE" envDefault:"false"`
 
 	// true: a satellite asks the primary domain on a browser's first visit
