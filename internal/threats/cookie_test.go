@@ -230,9 +230,9 @@ func testManyGuesses(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 	g := start(t, setup{env: []string{"AUTHPROXY_TRUSTED_PROXIES=127.0.0.1/32", "CLERK_API_URL=" + api.URL}})
-	expired := "__session=" + stale(nil)
+	own, expired := "__session="+stale(map[string]any{"sid": "sess_guesser"}), "__session="+stale(nil)
 	for i := range 300 {
-		got := sendHTTP1(t, g, call{lines: []string{"X-Forwarded-For: 203.0.113.66", cookieLine(uat, expired, fmt.Sprintf("%s=guess%d", refreshCookie, i))}})
+		got := sendHTTP1(t, g, call{lines: []string{"X-Forwarded-For: 203.0.113.66", cookieLine(uat, own, fmt.Sprintf("%s=guess%d", refreshCookie, i))}})
 		if got.status != 401 {
 			t.Fatalf("a guess: status %d %s", got.status, got.reason)
 		}
