@@ -203,9 +203,9 @@ func (a *App) newProxy(owner *headers.Owner) (*proxy.Handler, error) {
 			Upgraded: func(delta int) { a.upgraded.Add(int64(delta)); a.metrics.upgrades.Add(float64(delta)) },
 			Stripped: func(kinds []string, r *authproxy.Request) { a.metrics.strip(kinds); hints.stripped(kinds) },
 			Done: func(x *proxy.Exchange) {
-				a.inFlight.Add(-1)
 				a.metrics.done(x)
 				line.Write(x)
+				a.inFlight.Add(-1) // last: a program that ends waits for it, and for the line
 			},
 		},
 	})
